@@ -1,0 +1,23 @@
+# Instruction sets of src/kernels: <op>.<isa>.cpp is compiled with the flags of its <isa>.
+# A new ISA is one row here, one enumerator in kernels/kernel_api.h and one detection line in
+# kernels/cpu.cpp.
+set(MARU_ISA_FLAGS_scalar "")
+if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+  set(MARU_ISAS scalar avx2 avx512)
+  set(MARU_ISA_FLAGS_avx2 "-mavx2;-mfma;-mf16c;-mbmi;-mbmi2;-mlzcnt;-mmovbe")
+  set(MARU_ISA_FLAGS_avx512
+      "${MARU_ISA_FLAGS_avx2};-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mavx512cd;-mavx512vnni;-mprefer-vector-width=512")
+else()
+  set(MARU_ISAS scalar)
+endif()
+
+# Sets the flags of every given kernel source by the ISA in its name.
+function(maru_isa_sources)
+  foreach(file ${ARGN})
+    foreach(isa ${MARU_ISAS})
+      if(file MATCHES "\\.${isa}\\.cpp$")
+        set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${MARU_ISA_FLAGS_${isa}};-O3")
+      endif()
+    endforeach()
+  endforeach()
+endfunction()

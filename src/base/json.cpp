@@ -1,0 +1,85 @@
+#include "base/json.h"
+
+#include "base/utf8.h"
+
+namespace maru {
+namespace {
+
+// Finds the first byte at which nesting exceeds `max_depth`, or npos. Runs before the parser, so
+// that a hostile text costs one pass and no stack.
+size_t find_too_deep(std::string_view text, size_t max_depth) {
+  size_t depth = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      if (c == '"') in_string = false;
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '[' || c == '{') {
+      if (++depth > max_depth) return i;
+    } else if ((c == ']' || c == '}') && depth > 0) {
+      --depth;
+    }
+  }
+  return std::string_view::npos;
+}
+
+// Records where the parser stopped; builds nothing.
+class ErrorLocator : public nlohmann::json_sax<Json> {
+ public:
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(number_integer_t) override { return true; }
+  bool number_unsigned(number_unsigned_t) override { return true; }
+  bool number_float(number_float_t, const string_t&) override { return true; }
+  bool string(string_t&) override { return true; }
+  bool binary(binary_t&) override { return true; }
+  bool start_object(std::size_t) override { return true; }
+  bool key(string_t&) override { return true; }
+  bool end_object() override { return true; }
+  bool start_array(std::size_t) override { return true; }
+  bool end_array() override { return true; }
+  bool parse_error(std::size_t position, const std::string&,
+                   const nlohmann::detail::exception&) override {
+    position_ = position;
+    return false;
+  }
+  std::size_t position() const { return position_; }
+
+ private:
+  std::size_t position_ = 0;
+};
+
+}  // namespace
+
+Result<Json> parse_json(std::string_view text, const JsonLimits& limits) {
+  if (text.size() > limits.max_bytes) {
+    return Error{ErrorCode::kTooLarge,
+                 "JSON text has " + std::to_string(text.size()) + " bytes, the limit is " +
+                     std::to_string(limits.max_bytes),
+                 "send less at once"};
+  }
+  if (const size_t at = find_too_deep(text, limits.max_depth); at != std::string_view::npos) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "JSON is nested deeper than " + std::to_string(limits.max_depth) +
+                     " levels at byte " + std::to_string(at),
+                 "flatten the value"};
+  }
+  Json value = Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
+  if (value.is_discarded()) {
+    ErrorLocator locator;
+    Json::sax_parse(text.begin(), text.end(), &locator);
+    return Error{ErrorCode::kInvalidArgument,
+                 "invalid JSON near byte " + std::to_string(locator.position()),
+                 "check quotes, commas and brackets there"};
+  }
+  return value;
+}
+
+std::string dump_json(const Json& value) {
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace maru

@@ -1,0 +1,27 @@
+// JSON values. The only door to nlohmann-json: parsing never throws, depth and size are bounded.
+// Include base/json_fwd.h in headers and this file in sources only (compile time).
+#pragma once
+
+#include <cstddef>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "base/json_fwd.h"
+#include "base/result.h"
+
+namespace maru {
+
+struct JsonLimits {
+  size_t max_bytes = size_t{64} << 20;
+  size_t max_depth = 128;  // nested arrays and objects
+};
+
+// Parses one JSON text (RFC 8259; UTF-8 checked; NaN and trailing text refused). Duplicate keys:
+// the last one counts. Errors: kInvalidArgument with the byte offset, kTooLarge past a limit.
+Result<Json> parse_json(std::string_view text, const JsonLimits& limits = {});
+
+// Compact text; bytes that are not UTF-8 become U+FFFD, so that output is always valid.
+std::string dump_json(const Json& value);
+
+}  // namespace maru

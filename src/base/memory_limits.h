@@ -1,0 +1,18 @@
+// How much memory this process may use: the machine's and every enclosing cgroup's limit (v1, v2).
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace maru {
+
+struct MemoryLimits {
+  uint64_t total_bytes = 0;      // the smaller of machine memory and cgroup limit
+  uint64_t available_bytes = 0;  // what can still be taken without an OOM kill
+  std::string source;            // "machine" or the cgroup file that decided
+};
+
+// Reads /proc/meminfo and /sys/fs/cgroup below `root` ("" for the real ones; tests pass a folder).
+MemoryLimits read_memory_limits(const std::string& root = "");
+
+}  // namespace maru
