@@ -1,0 +1,53 @@
+// Chooses, once at start, the kernels that this CPU and its operating system can run.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "base/result.h"
+#include "kernels/kernel_api.h"
+
+namespace maru::kernels {
+
+// A CPU feature counts only when the OS saves its registers (XCR0 by XGETBV).
+Isa detect_isa();
+
+const char* isa_name(Isa isa);                     // "scalar", "avx2", "avx512"
+Result<Isa> parse_isa(const std::string& name);    // kInvalidArgument with the known names
+
+// $MARU_FORCE_ISA if set, else detect_isa(). Errors: an unknown name, or a tier this CPU lacks.
+Result<Isa> choose_isa();
+
+std::span<const Kernel* const> all_kernels();
+
+// The best kernels up to one tier. Immutable after construction; thread-safe.
+class KernelSet {
+ public:
+  explicit KernelSet(Isa isa);
+
+  Isa isa() const { return isa_; }
+  // The kernel of a packed layout; there is a scalar one for each.
+  LinearFn linear(const char* layout) const;
+  // The tier of the kernel that linear(layout) gives.
+  Isa linear_isa(const char* layout) const;
+
+  QuantiseFn quantise;
+  RmsNormFn rms_norm;
+  RopeFn rope;
+  GateFn gate;
+  AddFn add;
+  StoreKvFn store_kv;
+  AttentionFn attention;
+
+ private:
+  Isa isa_;
+};
+
+// Bytes of a buffer of quantised activations (QuantiseArgs::out).
+size_t quantised_bytes(size_t n_rows, size_t k);
+
+// Floats of scratch that one attention call needs.
+size_t attention_scratch_floats(size_t n_heads, size_t n_kv_heads, size_t head_dim,
+                                size_t page_tokens);
+
+}  // namespace maru::kernels

@@ -1,0 +1,168 @@
+// The plain interface of all kernels: argument structs and function types, nothing else. An ISA's
+// object includes only this file, the intrinsics and <cstdint>/<cstddef>, so that no inline library
+// code compiled for a newer CPU reaches an older one (docs/adr/0004-isa-objects.md).
+//
+// A kernel works on a range (rows, panels or heads) and is called by several threads on disjoint
+// ranges at once. Kernels never allocate, throw or print; the caller has checked every shape.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace maru::kernels {
+
+// Ordered: a later tier implies all earlier ones of its architecture.
+enum class Isa : uint8_t { kScalar, kAvx2, kAvx512 };
+
+// Rows of a weight matrix are packed in panels of 16 (docs/formats/packed-weights.md).
+inline constexpr size_t kPanelRows = 16;
+// Activations are quantised by blocks of 32 along k.
+inline constexpr size_t kActBlock = 32;
+// Rows of quantised activations are stored in groups of this many; ranges begin at its multiples.
+inline constexpr size_t kActRowGroup = 4;
+
+enum class Op : uint8_t {
+  kLinear,     // y = x W^T over panels; one kernel per packed layout
+  kQuantise,   // float rows -> int8 blocks with scale and sum
+  kRmsNorm,    // RMS normalisation with weight
+  kRope,       // rotary position embedding, in place
+  kGate,       // act(gate) * up
+  kAdd,        // y += x
+  kStoreKv,    // float heads -> KV pages
+  kAttention,  // softmax(q k^T) v over KV pages
+};
+
+// Quantised activations, one allocation: int8 values [n_rows rounded up to kActRowGroup, k], then
+// per row and block of 32 a float scale and the integer sum of its values. The order inside is the
+// kernels' own; `quantise` writes it and `linear` reads it. Size: quantised_bytes().
+struct QuantiseArgs {
+  const float* x;  // [rows, k]
+  size_t ld_x;     // floats between rows of x
+  size_t n_rows;   // rows of the whole buffer
+  size_t k;        // multiple of kActBlock
+  size_t row_begin, row_end;  // begin is a multiple of kActRowGroup; end too, or n_rows
+  void* out;       // 64-byte aligned
+};
+
+struct LinearArgs {
+  const uint8_t* weight;  // packed panels, 64-byte aligned
+  size_t panel_bytes;     // from one panel to the next
+  const void* x;          // quantised activations, or float rows [n_rows, ld_x] for float layouts
+  size_t ld_x;            // floats between rows (float layouts only)
+  size_t n_rows;          // tokens
+  size_t k;
+  size_t n_out;           // rows of the matrix; the last panel may be partial and is zero-padded
+  size_t panel_begin, panel_end;
+  float* out;             // out[t * ld_out + (row - row_base)], only rows below n_out are written
+  size_t ld_out;
+  size_t row_base;        // first matrix row that `out` holds (panel_begin * 16 for a local buffer)
+  bool accumulate;        // add to what is there (the residual) instead of writing over it
+};
+
+struct RmsNormArgs {
+  const float* x;       // [rows, n]
+  size_t ld_x;
+  const float* weight;  // [n], or null for none
+  float eps;
+  size_t n;
+  size_t row_begin, row_end;
+  float* out;           // may be x
+  size_t ld_out;
+};
+
+struct RopeArgs {
+  float* x;              // [tokens, heads, head_dim]
+  size_t ld_x;           // floats between tokens
+  size_t n_heads, head_dim;
+  size_t n_rot;          // even; only the first n_rot of each head turn
+  bool interleaved;      // pairs (2i, 2i+1) if true, (i, i + n_rot/2) if false
+  const float* cos_sin;  // [tokens, n_rot]: n_rot/2 cosines, then n_rot/2 sines, for each token
+  size_t token_begin, token_end;
+};
+
+enum class Gate : uint8_t { kSilu, kGeluTanh, kGelu };
+
+struct GateArgs {
+  Gate gate;
+  const float* gate_x;  // [rows, n]
+  const float* up;      // [rows, n]
+  size_t ld;            // floats between rows of both
+  size_t n;
+  size_t row_begin, row_end;
+  float* out;           // [rows, n]; may be gate_x
+  size_t ld_out;
+};
+
+struct AddArgs {
+  const float* x;
+  size_t n;
+  float scale;  // y += scale * x
+  float* y;
+};
+
+enum class KvType : uint8_t { kF32, kF16 };
+
+// One layer's part of a KV page: K as [kv_heads, page_tokens, head_dim], then V the same.
+struct KvView {
+  uint8_t* const* pages;  // page i holds positions [i * page_tokens, (i + 1) * page_tokens)
+  size_t k_offset;        // bytes from a page's start to this layer's K
+  size_t v_offset;
+  size_t page_tokens, n_kv_heads, head_dim;
+  KvType type;
+};
+
+struct StoreKvArgs {
+  KvView kv;
+  const float* k;  // [tokens, kv_heads, head_dim]
+  const float* v;
+  size_t ld;       // floats between tokens of k and of v
+  size_t first_position;
+  size_t token_begin, token_end;
+};
+
+// One sequence's rows. A token at position p sees positions max(0, p - window + 1) .. p.
+struct AttentionArgs {
+  KvView kv;
+  const float* q;       // [tokens, heads, head_dim]
+  size_t ld_q;
+  size_t n_heads;       // multiple of n_kv_heads
+  size_t first_position;
+  size_t window;        // 0: everything before
+  float scale;          // on q . k
+  float softcap;        // c * tanh(score / c) before softmax; 0: none
+  const float* sinks;   // [heads] extra logit in the denominator, or null
+  size_t token_begin, token_end, kv_head_begin, kv_head_end;  // this call's part
+  float* out;           // [tokens, heads, head_dim]
+  size_t ld_out;
+  float* scratch;       // this thread's own, attention_scratch_floats() long
+};
+
+using LinearFn = void (*)(const LinearArgs&);
+using QuantiseFn = void (*)(const QuantiseArgs&);
+using RmsNormFn = void (*)(const RmsNormArgs&);
+using RopeFn = void (*)(const RopeArgs&);
+using GateFn = void (*)(const GateArgs&);
+using AddFn = void (*)(const AddArgs&);
+using StoreKvFn = void (*)(const StoreKvArgs&);
+using AttentionFn = void (*)(const AttentionArgs&);
+
+union KernelFn {
+  LinearFn linear;
+  QuantiseFn quantise;
+  RmsNormFn rms_norm;
+  RopeFn rope;
+  GateFn gate;
+  AddFn add;
+  StoreKvFn store_kv;
+  AttentionFn attention;
+};
+
+// What a kernel file defines: `extern const Kernel kernel_<file name with underscores>`.
+struct Kernel {
+  Op op;
+  Isa isa;
+  const char* layout;  // packed layout that a linear kernel reads ("q4_1"); null for other ops
+  KernelFn fn;
+};
+
+}  // namespace maru::kernels

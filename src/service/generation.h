@@ -1,0 +1,99 @@
+// From native requests (messages or text, in words) to answers (text, usage), over an engine:
+// template, tokens, limits, stop strings and whole characters. Knows no wire format and no socket.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/json_fwd.h"
+#include "base/result.h"
+#include "engine/engine.h"
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
+
+namespace maru::service {
+
+// What the service must know of a served model beside the engine.
+struct ServedModel {
+  std::string name;                                  // as clients call it
+  uint32_t context_length = 0;                       // prompt and answer together
+  std::shared_ptr<const text::Tokenizer> tokenizer;
+  std::shared_ptr<const text::ChatTemplate> chat_template;  // null: none, chat is refused clearly
+  std::vector<text::TokenId> end_tokens;             // tokenizer's and generation_config's
+  int64_t created_unix_seconds = 0;
+};
+
+struct ChatPrompt {
+  std::shared_ptr<const Json> messages;  // validated by the api layer
+  std::shared_ptr<const Json> tools;     // or null
+  std::shared_ptr<const Json> extra;     // chat_template_kwargs, or null
+};
+using Prompt = std::variant<ChatPrompt, std::string, std::vector<text::TokenId>>;
+
+struct GenerationRequest {
+  std::string model;
+  std::string caller;       // for fairness and limits
+  std::string tenant_salt;
+  Prompt prompt;
+  std::optional<uint32_t> max_tokens;  // none: what the context leaves
+  std::vector<std::string> stop;
+  engine::SamplingParams sampling;
+  bool logprobs = false;
+  uint32_t n_top_logprobs = 0;
+  bool echo = false;        // the prompt's text (and logprobs, if wanted) comes first
+};
+
+struct TextLogprob {
+  std::string bytes;        // of this token
+  float logprob = 0.0f;
+  bool has_logprob = true;  // false for the first token of an echoed prompt
+  text::TokenId token = 0;
+  std::vector<std::pair<std::string, float>> top;  // bytes, logprob
+};
+
+enum class FinishReason { kStop, kLength, kCancelled };
+
+struct GenerationEvent {
+  enum class Kind { kProgress, kText, kFinished, kFailed };
+  Kind kind = Kind::kProgress;
+  uint32_t n_prompt_done = 0, n_prompt = 0;   // kProgress
+  std::string text;                           // kText: whole characters only
+  std::vector<TextLogprob> logprobs;          // kText
+  FinishReason reason = FinishReason::kStop;  // kFinished
+  engine::Usage usage;                        // kFinished
+  Error error;                                // kFailed
+};
+// Called on the engine's thread, in order; must be quick (post to your own executor).
+using GenerationHandler = std::function<void(const GenerationEvent&)>;
+
+// Thread-safe.
+class GenerationService {
+ public:
+  GenerationService(std::shared_ptr<engine::Engine> engine, std::vector<ServedModel> models);
+  ~GenerationService();
+
+  const std::vector<ServedModel>& models() const;
+  const ServedModel* find_model(const std::string& name) const;  // null if unknown
+
+  // Starts an answer; the id cancels it. Errors: kNotFound (model), kInvalidArgument (template,
+  // with `param`), kTooLarge (context, with the counts), kRateLimited.
+  Result<uint64_t> start(GenerationRequest request, GenerationHandler handler);
+  void cancel(uint64_t id);
+
+  // The prompt as tokens, by the same path as start() (for /tokenize and /apply-template).
+  Result<std::vector<text::RenderedPiece>> render_chat(const ServedModel& model,
+                                                       const ChatPrompt& prompt,
+                                                       bool add_generation_prompt = true) const;
+  engine::EngineStats engine_stats() const;
+
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace maru::service

@@ -1,0 +1,40 @@
+// Turns a stream of token ids into text that can be sent at once: never half a character, and never
+// a stop string or the start of one. One object per answer; not thread-safe.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "text/tokenizer.h"
+
+namespace maru::text {
+
+class StreamDecoder {
+ public:
+  // `tokenizer` must outlive the decoder. `stop` strings are not empty. `with_special` shows control
+  // tokens by their spelling.
+  StreamDecoder(const Tokenizer& tokenizer, std::vector<std::string> stop,
+                bool with_special = false);
+
+  // Takes one token; returns the text that became certain (maybe empty).
+  std::string push(TokenId id);
+  // The rest at the end of an answer. Bytes that never became a character turn into U+FFFD.
+  std::string finish();
+  // A stop string was met: push() has returned all text before it and returns nothing more.
+  bool stopped() const { return stopped_; }
+  const std::string& stop_string() const { return stop_string_; }
+
+ private:
+  std::string take_certain(bool at_end);
+
+  const Tokenizer& tokenizer_;
+  std::vector<std::string> stop_;
+  bool with_special_;
+  bool at_start_ = true;
+  std::string pending_;  // bytes not given out yet
+  bool stopped_ = false;
+  std::string stop_string_;
+};
+
+}  // namespace maru::text
