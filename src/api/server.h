@@ -1,0 +1,41 @@
+// The OpenAI-compatible API over a GenerationService: endpoints, access rules, metrics and log.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "net/server.h"
+#include "service/generation.h"
+
+namespace maru::api {
+
+struct ApiOptions {
+  net::ServerOptions http;               // make_error and on_exchange are set by the ApiServer
+  std::vector<std::string> known_hosts;  // see net::AccessOptions
+  std::string api_key;                   // wanted unless http.host is loopback
+  uint32_t n_workers = 2;                // threads that tokenise and render templates
+  std::chrono::milliseconds heartbeat{2'000};
+};
+
+class ApiServer {
+ public:
+  // Listens at once. Errors: those of net::AccessPolicy::create and net::Server::start.
+  static Result<std::unique_ptr<ApiServer>> start(
+      ApiOptions options, std::shared_ptr<service::GenerationService> service);
+  ~ApiServer();
+
+  uint16_t port() const;
+  // Running answers may finish for at most `grace`.
+  void stop(std::chrono::milliseconds grace);
+
+ private:
+  struct Impl;
+  explicit ApiServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace maru::api

@@ -1,0 +1,49 @@
+// Who may talk to the server: known Host and Origin values (against DNS rebinding), and a key on
+// any address that is not loopback. Immutable once made; thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "net/http.h"
+
+namespace maru::net {
+
+// "localhost", 127.0.0.0/8, ::1 and the IPv4-mapped forms of them, with or without brackets.
+bool is_loopback_host(std::string_view host);
+
+// Compares in a time that depends on the lengths only.
+bool equal_in_constant_time(std::string_view a, std::string_view b);
+
+struct AccessOptions {
+  std::string listen_host;  // the address the server binds to
+  uint16_t port = 0;        // the one it is bound to
+  // Further Host values: "maru.example" (with any port) or "maru.example:8443" (with just that).
+  std::vector<std::string> known_hosts;
+  std::string api_key;  // wanted of every request unless listen_host is loopback
+};
+
+class AccessPolicy {
+ public:
+  // Errors: kInvalidArgument when listen_host is not loopback and there is no key, or the key has
+  // white space or control characters.
+  static Result<AccessPolicy> create(AccessOptions options);
+
+  // Errors: kForbidden (Host, Origin), kUnauthenticated (key).
+  Status check(const Request& request) const;
+  // The first half of check(): Host and Origin.
+  Status check_site(const Request& request) const;
+  Status check_key(const Request& request) const;
+
+ private:
+  explicit AccessPolicy(AccessOptions options);
+  bool knows_host(std::string_view host, uint16_t default_port) const;
+
+  AccessOptions options_;
+  bool loopback_;
+};
+
+}  // namespace maru::net
