@@ -2,6 +2,8 @@
 // Same guarantees as formats/gguf.h. Immutable after open; thread-safe.
 #pragma once
 
+#include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -9,7 +11,7 @@
 
 #include "base/mapped_file.h"
 #include "base/result.h"
-#include "formats/gguf.h"
+#include "formats/tensor_info.h"
 
 namespace maru::formats {
 
@@ -17,7 +19,8 @@ namespace maru::formats {
 // BF16 (30). Other dtypes are listed by name in unsupported() and refused only when asked for.
 class SafetensorsSet {
  public:
-  // `folder` holds model.safetensors, or model.safetensors.index.json and its shards.
+  // `folder` holds model.safetensors, or model.safetensors.index.json and its shards. Errors:
+  // kNotFound, kCorrupt (file and tensor named), kTooLarge (a header past its limit).
   static Result<SafetensorsSet> open_folder(const std::string& folder);
   static Result<SafetensorsSet> open_files(const std::vector<std::string>& paths);
   // One file's bytes in memory, which must outlive the object (fuzzing, tests).
@@ -29,6 +32,9 @@ class SafetensorsSet {
   const std::unordered_map<std::string, std::string>& unsupported() const { return unsupported_; }
 
  private:
+  // Adds one file's tensors. Overlap is checked once, after the last file.
+  Status add_file(std::span<const uint8_t> bytes);
+
   std::vector<MappedFile> files_;
   std::vector<TensorInfo> tensors_;
   std::unordered_map<std::string, size_t> index_;
