@@ -29,7 +29,8 @@ struct SamplingParams {
   float frequency_penalty = 0.0f;  // on generated tokens
   float repetition_penalty = 1.0f; // on prompt and generated tokens
   std::vector<std::pair<TokenId, float>> logit_bias;
-  uint64_t seed = 0;  // the same seed, request and model give the same tokens
+  uint64_t seed = 0;  // the same seed, request and model give the same tokens, whatever else runs;
+                      // several answers to one prompt need several seeds
 };
 
 struct Request {
@@ -86,17 +87,21 @@ struct EngineModel {
 
 struct EngineStats {
   uint64_t n_waiting = 0, n_running = 0;
-  uint64_t kv_pages_used = 0, kv_pages_total = 0;
+  uint64_t kv_bytes_total = 0;   // that pages may take
+  uint64_t kv_bytes_used = 0;    // in pages that running requests hold
+  uint64_t kv_bytes_cached = 0;  // in pages that only prefix trees hold: given up when needed
   uint64_t prompt_tokens = 0, cached_tokens = 0, new_tokens = 0;  // since start
   uint64_t n_steps = 0;
+  uint64_t n_preempted = 0;  // times a running request gave its place up and went on later
 };
 
 // Thread-safe.
 class Engine {
  public:
   virtual ~Engine() = default;
-  // Errors: kNotFound (model), kInvalidArgument (a bad id; an empty prompt), kTooLarge (prompt and
-  // answer exceed the context, with the counts), kRateLimited (the queue is full).
+  // Errors: kNotFound (model, adapter), kInvalidArgument (a token or request id, an empty prompt, a
+  // sampling parameter out of range, named in `param`), kTooLarge (prompt and answer exceed the
+  // context, with the counts), kRateLimited (the queue is full), kUnavailable (shutting down).
   // After success `handler` gets events until exactly one kFinished or kFailed.
   virtual Status submit(Request request, EventHandler handler) = 0;
   // Ends a request; kFinished with kCancelled follows if it still ran. Unknown ids are ignored.
