@@ -1,8 +1,11 @@
 // Chooses, once at start, the kernels that this CPU and its operating system can run.
 #pragma once
 
+#include <cstddef>
 #include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "kernels/kernel_api.h"
@@ -12,12 +15,13 @@ namespace maru::kernels {
 // A CPU feature counts only when the OS saves its registers (XCR0 by XGETBV).
 Isa detect_isa();
 
-const char* isa_name(Isa isa);                     // "scalar", "avx2", "avx512"
-Result<Isa> parse_isa(const std::string& name);    // kInvalidArgument with the known names
+const char* isa_name(Isa isa);                   // "scalar", "avx2", "avx512"
+Result<Isa> parse_isa(const std::string& name);  // kInvalidArgument with the known names
 
 // $MARU_FORCE_ISA if set, else detect_isa(). Errors: an unknown name, or a tier this CPU lacks.
 Result<Isa> choose_isa();
 
+// Every kernel of the program, also of tiers that this CPU lacks.
 std::span<const Kernel* const> all_kernels();
 
 // The best kernels up to one tier. Immutable after construction; thread-safe.
@@ -26,10 +30,10 @@ class KernelSet {
   explicit KernelSet(Isa isa);
 
   Isa isa() const { return isa_; }
-  // The kernel of a packed layout; there is a scalar one for each.
-  LinearFn linear(const char* layout) const;
+  // The kernel of a packed layout; there is a scalar one for each. An unknown layout is a bug.
+  LinearFn linear(std::string_view layout) const;
   // The tier of the kernel that linear(layout) gives.
-  Isa linear_isa(const char* layout) const;
+  Isa linear_isa(std::string_view layout) const;
 
   QuantiseFn quantise;
   RmsNormFn rms_norm;
@@ -40,14 +44,16 @@ class KernelSet {
   AttentionFn attention;
 
  private:
+  const Kernel& linear_kernel(std::string_view layout) const;
+
   Isa isa_;
+  std::vector<const Kernel*> linear_;  // the best one per layout
 };
 
 // Bytes of a buffer of quantised activations (QuantiseArgs::out).
 size_t quantised_bytes(size_t n_rows, size_t k);
 
-// Floats of scratch that one attention call needs.
-size_t attention_scratch_floats(size_t n_heads, size_t n_kv_heads, size_t head_dim,
-                                size_t page_tokens);
+// Floats of scratch (64-byte aligned) that one attention call needs.
+size_t attention_scratch_floats(size_t head_dim);
 
 }  // namespace maru::kernels

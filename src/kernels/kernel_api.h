@@ -19,7 +19,11 @@ inline constexpr size_t kPanelRows = 16;
 // Activations are quantised by blocks of 32 along k.
 inline constexpr size_t kActBlock = 32;
 // Rows of quantised activations are stored in groups of this many; ranges begin at its multiples.
-inline constexpr size_t kActRowGroup = 4;
+inline constexpr size_t kActRowGroup = 6;
+// K of a KV page is stored in groups of this many positions.
+inline constexpr size_t kKvGroup = 16;
+// Attention walks the keys in tiles of this many positions; a page holds a multiple of it.
+inline constexpr size_t kKeyTile = 32;
 
 enum class Op : uint8_t {
   kLinear,     // y = x W^T over panels; one kernel per packed layout
@@ -32,16 +36,17 @@ enum class Op : uint8_t {
   kAttention,  // softmax(q k^T) v over KV pages
 };
 
-// Quantised activations, one allocation: int8 values [n_rows rounded up to kActRowGroup, k], then
-// per row and block of 32 a float scale and the integer sum of its values. The order inside is the
-// kernels' own; `quantise` writes it and `linear` reads it. Size: quantised_bytes().
+// Quantised activations, one allocation of quantised_bytes(): int8 values, then per row and block
+// of 32 a float scale, the sums of the two half blocks (integers) and scale * sum. The order inside
+// is the kernels' own (kernels/activations.h); `quantise` writes it and `linear` reads it. The
+// values of a row do not depend on the rows beside it.
 struct QuantiseArgs {
-  const float* x;  // [rows, k]
-  size_t ld_x;     // floats between rows of x
-  size_t n_rows;   // rows of the whole buffer
-  size_t k;        // multiple of kActBlock
+  const float* x;             // [rows, k]
+  size_t ld_x;                // floats between rows of x
+  size_t n_rows;              // rows of the whole buffer
+  size_t k;                   // multiple of kActBlock
   size_t row_begin, row_end;  // begin is a multiple of kActRowGroup; end too, or n_rows
-  void* out;       // 64-byte aligned
+  void* out;                  // 64-byte aligned
 };
 
 struct LinearArgs {
@@ -51,28 +56,28 @@ struct LinearArgs {
   size_t ld_x;            // floats between rows (float layouts only)
   size_t n_rows;          // tokens
   size_t k;
-  size_t n_out;           // rows of the matrix; the last panel may be partial and is zero-padded
+  size_t n_out;  // rows of the matrix; the last panel may be partial and is zero-padded
   size_t panel_begin, panel_end;
-  float* out;             // out[t * ld_out + (row - row_base)], only rows below n_out are written
+  float* out;  // out[t * ld_out + (row - row_base)], only rows below n_out are written
   size_t ld_out;
-  size_t row_base;        // first matrix row that `out` holds (panel_begin * 16 for a local buffer)
-  bool accumulate;        // add to what is there (the residual) instead of writing over it
+  size_t row_base;  // first matrix row that `out` holds (panel_begin * 16 for a local buffer)
+  bool accumulate;  // add to what is there (the residual) instead of writing over it
 };
 
 struct RmsNormArgs {
-  const float* x;       // [rows, n]
+  const float* x;  // [rows, n]
   size_t ld_x;
   const float* weight;  // [n], or null for none
   float eps;
   size_t n;
   size_t row_begin, row_end;
-  float* out;           // may be x
+  float* out;  // may be x
   size_t ld_out;
 };
 
 struct RopeArgs {
-  float* x;              // [tokens, heads, head_dim]
-  size_t ld_x;           // floats between tokens
+  float* x;     // [tokens, heads, head_dim]
+  size_t ld_x;  // floats between tokens
   size_t n_heads, head_dim;
   size_t n_rot;          // even; only the first n_rot of each head turn
   bool interleaved;      // pairs (2i, 2i+1) if true, (i, i + n_rot/2) if false
@@ -89,7 +94,7 @@ struct GateArgs {
   size_t ld;            // floats between rows of both
   size_t n;
   size_t row_begin, row_end;
-  float* out;           // [rows, n]; may be gate_x
+  float* out;  // [rows, n]; may be gate_x
   size_t ld_out;
 };
 
@@ -102,12 +107,15 @@ struct AddArgs {
 
 enum class KvType : uint8_t { kF32, kF16 };
 
-// One layer's part of a KV page: K as [kv_heads, page_tokens, head_dim], then V the same.
+// One layer's part of a KV page. V is [kv_heads, page_tokens, head_dim]. K is stored in groups of
+// 16 positions, [kv_heads, page_tokens / kKvGroup, head_dim, kKvGroup], so that one load gives one
+// component of 16 keys. Whoever copies a page copies it whole.
 struct KvView {
   uint8_t* const* pages;  // page i holds positions [i * page_tokens, (i + 1) * page_tokens)
   size_t k_offset;        // bytes from a page's start to this layer's K
   size_t v_offset;
-  size_t page_tokens, n_kv_heads, head_dim;
+  size_t page_tokens;  // multiple of kKeyTile
+  size_t n_kv_heads, head_dim;
   KvType type;
 };
 
@@ -115,26 +123,28 @@ struct StoreKvArgs {
   KvView kv;
   const float* k;  // [tokens, kv_heads, head_dim]
   const float* v;
-  size_t ld;       // floats between tokens of k and of v
+  size_t ld;  // floats between tokens of k and of v
   size_t first_position;
   size_t token_begin, token_end;
 };
 
-// One sequence's rows. A token at position p sees positions max(0, p - window + 1) .. p.
+// One sequence's rows. A token at position p sees positions max(0, p - window + 1) .. p. Pages of
+// positions that no token of the call sees may be null. The result of a token and head does not
+// depend on how the call was split.
 struct AttentionArgs {
   KvView kv;
-  const float* q;       // [tokens, heads, head_dim]
+  const float* q;  // [tokens, heads, head_dim]
   size_t ld_q;
-  size_t n_heads;       // multiple of n_kv_heads
+  size_t n_heads;  // multiple of n_kv_heads
   size_t first_position;
-  size_t window;        // 0: everything before
-  float scale;          // on q . k
-  float softcap;        // c * tanh(score / c) before softmax; 0: none
-  const float* sinks;   // [heads] extra logit in the denominator, or null
+  size_t window;       // 0: everything before
+  float scale;         // on q . k
+  float softcap;       // c * tanh(score / c) before softmax; 0: none
+  const float* sinks;  // [heads] extra logit in the denominator, or null
   size_t token_begin, token_end, kv_head_begin, kv_head_end;  // this call's part
-  float* out;           // [tokens, heads, head_dim]
+  float* out;                                                 // [tokens, heads, head_dim]
   size_t ld_out;
-  float* scratch;       // this thread's own, attention_scratch_floats() long
+  float* scratch;  // this thread's own, attention_scratch_floats() long, 64-byte aligned
 };
 
 using LinearFn = void (*)(const LinearArgs&);
