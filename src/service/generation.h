@@ -20,11 +20,11 @@ namespace maru::service {
 
 // What the service must know of a served model beside the engine.
 struct ServedModel {
-  std::string name;                                  // as clients call it
-  uint32_t context_length = 0;                       // prompt and answer together
+  std::string name;             // as clients call it
+  uint32_t context_length = 0;  // prompt and answer together
   std::shared_ptr<const text::Tokenizer> tokenizer;
   std::shared_ptr<const text::ChatTemplate> chat_template;  // null: none, chat is refused clearly
-  std::vector<text::TokenId> end_tokens;             // tokenizer's and generation_config's
+  std::vector<text::TokenId> end_tokens;                    // tokenizer's and generation_config's
   int64_t created_unix_seconds = 0;
 };
 
@@ -37,7 +37,7 @@ using Prompt = std::variant<ChatPrompt, std::string, std::vector<text::TokenId>>
 
 struct GenerationRequest {
   std::string model;
-  std::string caller;       // for fairness and limits
+  std::string caller;  // for fairness and limits
   std::string tenant_salt;
   Prompt prompt;
   std::optional<uint32_t> max_tokens;  // none: what the context leaves
@@ -45,11 +45,11 @@ struct GenerationRequest {
   engine::SamplingParams sampling;
   bool logprobs = false;
   uint32_t n_top_logprobs = 0;
-  bool echo = false;        // the prompt's text (and logprobs, if wanted) comes first
+  bool echo = false;  // the prompt's text (and logprobs, if wanted) comes first
 };
 
 struct TextLogprob {
-  std::string bytes;        // of this token
+  std::string bytes;  // of this token
   float logprob = 0.0f;
   bool has_logprob = true;  // false for the first token of an echoed prompt
   text::TokenId token = 0;
@@ -68,10 +68,12 @@ struct GenerationEvent {
   engine::Usage usage;                        // kFinished
   Error error;                                // kFailed
 };
-// Called on the engine's thread, in order; must be quick (post to your own executor).
+// Called on the engine's thread, in order; must be quick (post to your own executor). The last
+// event is exactly one kFinished or kFailed.
 using GenerationHandler = std::function<void(const GenerationEvent&)>;
 
-// Thread-safe.
+// Thread-safe. The destructor cancels what still runs; the engine may call those handlers until it
+// has confirmed.
 class GenerationService {
  public:
   GenerationService(std::shared_ptr<engine::Engine> engine, std::vector<ServedModel> models);
@@ -89,6 +91,10 @@ class GenerationService {
   Result<std::vector<text::RenderedPiece>> render_chat(const ServedModel& model,
                                                        const ChatPrompt& prompt,
                                                        bool add_generation_prompt = true) const;
+  // The ids that start() would read for `prompt`: bos where the model wants one, never twice.
+  // Errors as start(), the context's length left aside.
+  Result<std::vector<text::TokenId>> prompt_tokens(const ServedModel& model,
+                                                   const Prompt& prompt) const;
   engine::EngineStats engine_stats() const;
 
  private:

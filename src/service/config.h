@@ -1,0 +1,78 @@
+// Settings of the program: one table of typed keys (config.cpp), filled from flags, environment
+// (MARU_<KEY>), a TOML file and defaults, in this order of strength. Every value knows its origin.
+// docs/howto/configure.md is the page for users.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+
+namespace maru::service {
+
+struct Settings {
+  std::string model;  // path or name; empty: ModelStore::find_default()
+  std::string host = "127.0.0.1";
+  uint32_t port = 8080;
+  uint32_t threads = 0;                    // 0: one for each CPU that this process may use
+  uint32_t context = 0;                    // tokens of one request; 0: what the model was made for
+  std::string kv_type = "f16";             // "f16" or "f32"
+  uint32_t kv_memory_mib = 0;              // of the KV pool; 0: by the memory that is free
+  uint32_t max_running = 16;               // sequences in one step
+  uint32_t max_waiting = 64;               // requests in the queue; more are answered 429
+  std::vector<std::string> keys;           // API keys; needed when `host` is not a loopback address
+  std::vector<std::string> allowed_hosts;  // Host values beside this machine's own names
+  std::vector<std::string> allowed_origins;  // Origin values of web pages that may call the API
+  std::string log_level = "info";
+  std::string default_chat_template;  // for models without one: a built-in name or a file
+  std::string language;               // of terminal texts: "en", "ko"; empty: by LC_ALL, LANG
+};
+
+// What is known of one key, for help texts and `maru config`.
+struct SettingKey {
+  const char* name;  // in the file; MARU_<NAME> in the environment; --<name with dashes> as a flag
+  const char* help;  // one line
+  bool is_secret;    // shown masked; never a flag, because every user of a machine sees those
+};
+
+struct SettingRow {
+  std::string name;
+  std::string value;   // as TOML; secrets masked
+  std::string origin;  // "default", "file PATH:LINE", "environment MARU_PORT", "flag --port"
+};
+
+struct ConfigSources {
+  std::string file;  // --config; empty: $MARU_CONFIG, ./maru.toml or <data folder>/maru.toml
+  std::vector<std::pair<std::string, std::string>> flags;                     // key name -> text
+  std::function<std::optional<std::string>(const std::string&)> environment;  // null: the process's
+};
+
+// Immutable after load.
+class Config {
+ public:
+  // Errors: kNotFound (a file named on purpose is not there), kInvalidArgument (an unknown key, a
+  // wrong type, a value out of range, with the file's line, the variable or the flag).
+  static Result<Config> load(const ConfigSources& sources);
+
+  const Settings& settings() const { return settings_; }
+  // The file that was read; empty if none.
+  const std::string& file() const { return file_; }
+  // Every key in the table's order.
+  std::vector<SettingRow> rows() const;
+
+ private:
+  friend struct ConfigLoader;
+  Settings settings_;
+  std::string file_;
+  std::vector<std::string> origins_;  // in the table's order
+};
+
+const std::vector<SettingKey>& setting_keys();
+std::string setting_flag(const std::string& name);         // "kv_type" -> "--kv-type"
+std::string setting_environment(const std::string& name);  // "kv_type" -> "MARU_KV_TYPE"
+
+}  // namespace maru::service

@@ -1,0 +1,132 @@
+// An engine that a test plays by hand, and a tokenizer of single bytes.
+#pragma once
+
+#include <array>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/engine.h"
+#include "text/tokenizer.h"
+
+namespace maru::service {
+
+class FakeEngine : public engine::Engine {
+ public:
+  Status submit(engine::Request request, engine::EventHandler handler) override {
+    if (!refusal.message.empty()) return refusal;
+    requests.push_back(request);
+    handlers[request.id] = std::move(handler);
+    return {};
+  }
+  void cancel(engine::RequestId id) override {
+    const std::lock_guard lock(mutex_);
+    cancelled_.push_back(id);
+    changed_.notify_all();
+  }
+  std::vector<engine::EngineModel> models() const override { return {}; }
+  engine::EngineStats stats() const override { return {}; }
+
+  // The service cancels from a thread of its own.
+  std::vector<engine::RequestId> wait_for_cancels(size_t n) {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, std::chrono::seconds(20), [&] { return cancelled_.size() >= n; });
+    return cancelled_;
+  }
+
+  void send(engine::Event event) {
+    event.id = requests.back().id;
+    handlers.at(event.id)(event);
+  }
+  void send_token(engine::TokenId token, float logprob = -1.0f) {
+    engine::Event event;
+    event.kind = engine::EventKind::kToken;
+    event.token = token;
+    event.logprob.token = token;
+    event.logprob.logprob = logprob;
+    send(event);
+  }
+  void send_text(const std::string& bytes) {
+    for (const char c : bytes) send_token(static_cast<unsigned char>(c));
+  }
+  void send_finished(engine::FinishReason reason, engine::Usage usage = {}) {
+    engine::Event event;
+    event.kind = engine::EventKind::kFinished;
+    event.reason = reason;
+    event.usage = usage;
+    send(event);
+  }
+
+  Error refusal;
+  std::vector<engine::Request> requests;
+  std::map<engine::RequestId, engine::EventHandler> handlers;
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<engine::RequestId> cancelled_;
+};
+
+// Ids 0..255 are bytes; then <s>, </s>, <|im_start|>, <|im_end|>.
+class ByteTokenizer : public text::Tokenizer {
+ public:
+  static constexpr text::TokenId kBos = 256, kEos = 257, kStart = 258, kEnd = 259;
+
+  explicit ByteTokenizer(bool adds_bos = false) : adds_bos_(adds_bos) {
+    for (size_t i = 0; i < 256; ++i) bytes_[i] = static_cast<char>(i);
+  }
+
+  using text::Tokenizer::encode;
+  std::vector<text::TokenId> encode(std::span<const text::Segment> segments) const override {
+    std::vector<text::TokenId> ids;
+    for (const text::Segment& segment : segments) {
+      for (std::string_view rest = segment.text; !rest.empty();) {
+        size_t taken = 0;
+        for (size_t i = 0; segment.trusted && i < kControls.size() && taken == 0; ++i) {
+          if (!rest.starts_with(kControls[i])) continue;
+          ids.push_back(kBos + static_cast<text::TokenId>(i));
+          taken = kControls[i].size();
+        }
+        if (taken == 0) {
+          ids.push_back(static_cast<unsigned char>(rest.front()));
+          taken = 1;
+        }
+        rest.remove_prefix(taken);
+      }
+    }
+    return ids;
+  }
+  std::string_view token_bytes(text::TokenId id) const override {
+    return is_control(id) ? std::string_view()
+                          : std::string_view(&bytes_[static_cast<size_t>(id)], 1);
+  }
+  std::string decode(std::span<const text::TokenId> ids, bool with_special) const override {
+    std::string out;
+    for (const text::TokenId id : ids) {
+      if (!is_control(id)) out += token_bytes(id);
+      if (is_control(id) && with_special) out += token_text(id);
+    }
+    return out;
+  }
+  size_t size() const override { return 256 + kControls.size(); }
+  std::string_view token_text(text::TokenId id) const override {
+    return is_control(id) ? kControls[static_cast<size_t>(id - kBos)] : token_bytes(id);
+  }
+  bool is_control(text::TokenId id) const override { return id >= kBos; }
+  std::optional<text::TokenId> find_token(std::string_view) const override { return std::nullopt; }
+  std::optional<text::TokenId> bos() const override { return kBos; }
+  std::optional<text::TokenId> eos() const override { return kEos; }
+  std::vector<text::TokenId> end_tokens() const override { return {kEos, kEnd}; }
+  bool adds_bos() const override { return adds_bos_; }
+
+ private:
+  static constexpr std::array<std::string_view, 4> kControls = {"<s>", "</s>", "<|im_start|>",
+                                                                "<|im_end|>"};
+  bool adds_bos_;
+  std::array<char, 256> bytes_;
+};
+
+}  // namespace maru::service
