@@ -19,6 +19,7 @@ struct BlockLayout {
   // K-quants: 8 blocks share a header of f16 d (and dmin) vectors, and a block's scales are bytes:
   // scale = d * sc, min = -dmin * mn. Otherwise scale and min are f16 vectors in the block.
   bool is_super;
+  bool nibble_scales = false;  // a byte holds sc in its low and mn in its high half
 
   consteval size_t low_bytes() const { return static_cast<size_t>(low_bits) * 64; }
   consteval size_t quant_bytes() const { return static_cast<size_t>(low_bits + high_bits) * 64; }
@@ -39,7 +40,7 @@ constexpr BlockLayout kLayoutQ4_1{4, 0, 0, 1, true, false};
 constexpr BlockLayout kLayoutQ5_0{4, 1, 16, 1, false, false};
 constexpr BlockLayout kLayoutQ5_1{4, 1, 0, 1, true, false};
 constexpr BlockLayout kLayoutQ8_0{8, 0, 128, 1, false, false};
-constexpr BlockLayout kLayoutQ2K{2, 0, 0, 2, true, true};
+constexpr BlockLayout kLayoutQ2K{2, 0, 0, 2, true, true, true};
 constexpr BlockLayout kLayoutQ3K{2, 1, 4, 2, false, true};
 constexpr BlockLayout kLayoutQ4K{4, 0, 0, 1, true, true};
 constexpr BlockLayout kLayoutQ5K{4, 1, 0, 1, true, true};

@@ -42,6 +42,18 @@ void read_quants(const uint8_t* block, PlainBlock& out) {
   }
 }
 
+// Bytes of a K-quant's scale h and minimum h of a row.
+template <BlockLayout L>
+int sub_scale(const uint8_t* scales, size_t h, size_t row) {
+  const uint8_t byte = scales[h * kPanelRows + row];
+  return L.nibble_scales ? byte & 15 : static_cast<int8_t>(byte);
+}
+template <BlockLayout L>
+int sub_min(const uint8_t* scales, size_t h, size_t row) {
+  if (L.nibble_scales) return scales[h * kPanelRows + row] >> 4;
+  return static_cast<int8_t>(scales[(static_cast<size_t>(L.halves) + h) * kPanelRows + row]);
+}
+
 template <BlockLayout L>
 void read_block(const uint8_t* panel, size_t b, PlainBlock& out) {
   constexpr size_t kBlocks = L.group_values() / 32;
@@ -51,18 +63,16 @@ void read_block(const uint8_t* panel, size_t b, PlainBlock& out) {
   const uint8_t* scales = block + L.quant_bytes();
   for (size_t h = 0; h < static_cast<size_t>(L.halves); ++h) {
     for (size_t row = 0; row < kPanelRows; ++row) {
-      const size_t i = h * kPanelRows + row;
-      const size_t m = static_cast<size_t>(L.halves) * kPanelRows + i;  // minima follow the scales
       if constexpr (L.is_super) {
         out.scale[h][row] =
-            load_f16(header + row * 2) * static_cast<float>(static_cast<int8_t>(scales[i]));
+            load_f16(header + row * 2) * static_cast<float>(sub_scale<L>(scales, h, row));
         if constexpr (L.has_min) {
-          out.min[h][row] = -(load_f16(header + 32 + row * 2) *
-                              static_cast<float>(static_cast<int8_t>(scales[m])));
+          out.min[h][row] =
+              -(load_f16(header + 32 + row * 2) * static_cast<float>(sub_min<L>(scales, h, row)));
         }
       } else {
-        out.scale[h][row] = load_f16(scales + i * 2);
-        if constexpr (L.has_min) out.min[h][row] = load_f16(scales + m * 2);
+        out.scale[h][row] = load_f16(scales + row * 2);
+        if constexpr (L.has_min) out.min[h][row] = load_f16(scales + 32 + row * 2);
       }
     }
   }

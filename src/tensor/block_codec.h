@@ -138,6 +138,33 @@ class BlockCodec {
     }
   }
 
+  static void write_sub_scales(const BlockFields& f, size_t b, size_t row, uint8_t* scales) {
+    for (size_t h = 0; h < kHalves; ++h) {
+      const int sc = f.sc[b * kHalves + h], mn = kLayout.has_min ? f.mn[b * kHalves + h] : 0;
+      if constexpr (kLayout.nibble_scales) {
+        scales[h * 16 + row] = static_cast<uint8_t>(sc | mn << 4);
+      } else {
+        scales[h * 16 + row] = static_cast<uint8_t>(sc);
+        if constexpr (kLayout.has_min) scales[(kHalves + h) * 16 + row] = static_cast<uint8_t>(mn);
+      }
+    }
+  }
+
+  static void read_sub_scales(const uint8_t* scales, size_t b, size_t row, BlockFields& f) {
+    for (size_t h = 0; h < kHalves; ++h) {
+      const uint8_t byte = scales[h * 16 + row];
+      if constexpr (kLayout.nibble_scales) {
+        f.sc[b * kHalves + h] = static_cast<int8_t>(byte & 15);
+        f.mn[b * kHalves + h] = static_cast<int8_t>(byte >> 4);
+      } else {
+        f.sc[b * kHalves + h] = static_cast<int8_t>(byte);
+        if constexpr (kLayout.has_min) {
+          f.mn[b * kHalves + h] = static_cast<int8_t>(scales[(kHalves + h) * 16 + row]);
+        }
+      }
+    }
+  }
+
   static void pack_group(const BlockFields (&fields)[kPanelRows], uint8_t* group) {
     for (size_t row = 0; row < kPanelRows; ++row) {
       const BlockFields& f = fields[row];
@@ -150,12 +177,7 @@ class BlockCodec {
         pack_block(f.q + b * 32, row, block);
         uint8_t* scales = block + kLayout.quant_bytes();
         if constexpr (kLayout.is_super) {
-          for (size_t h = 0; h < kHalves; ++h) {
-            scales[h * 16 + row] = static_cast<uint8_t>(f.sc[b * kHalves + h]);
-            if constexpr (kLayout.has_min) {
-              scales[(kHalves + h) * 16 + row] = static_cast<uint8_t>(f.mn[b * kHalves + h]);
-            }
-          }
+          write_sub_scales(f, b, row, scales);
         } else {
           std::memcpy(scales + row * 2, &f.d, 2);
           if constexpr (kLayout.has_min) std::memcpy(scales + 32 + row * 2, &f.m, 2);
@@ -175,12 +197,7 @@ class BlockCodec {
       unpack_block(block, row, f.q + b * 32);
       const uint8_t* scales = block + kLayout.quant_bytes();
       if constexpr (kLayout.is_super) {
-        for (size_t h = 0; h < kHalves; ++h) {
-          f.sc[b * kHalves + h] = static_cast<int8_t>(scales[h * 16 + row]);
-          if constexpr (kLayout.has_min) {
-            f.mn[b * kHalves + h] = static_cast<int8_t>(scales[(kHalves + h) * 16 + row]);
-          }
-        }
+        read_sub_scales(scales, b, row, f);
       } else {
         std::memcpy(&f.d, scales + row * 2, 2);
         if constexpr (kLayout.has_min) std::memcpy(&f.m, scales + 32 + row * 2, 2);
