@@ -23,7 +23,9 @@ struct BlockLayout {
 
   consteval size_t low_bytes() const { return static_cast<size_t>(low_bits) * 64; }
   consteval size_t quant_bytes() const { return static_cast<size_t>(low_bits + high_bits) * 64; }
-  consteval size_t scale_vectors() const { return static_cast<size_t>(halves) * (has_min ? 2 : 1); }
+  consteval size_t scale_vectors() const {
+    return static_cast<size_t>(halves) * (has_min && !nibble_scales ? 2 : 1);
+  }
   consteval size_t block_bytes() const {
     return quant_bytes() + scale_vectors() * (is_super ? 16 : 32);
   }
