@@ -100,9 +100,10 @@ struct Problem {
   }
 
   // Rounding grows with the number of additions in a row of sums.
-  double tolerance(size_t i) const {
+  double tolerance(size_t i, double start) const {
     const double additions = static_cast<double>(format.float_input ? k : k / 32 * 4) + 16;
-    return 0.5 * additions * std::numeric_limits<float>::epsilon() * magnitude[i] + 1e-30;
+    const double size = magnitude[i] + std::fabs(start);
+    return 0.5 * additions * std::numeric_limits<float>::epsilon() * size + 1e-30;
   }
 
   const BlockFormat& format;
@@ -156,8 +157,7 @@ void check(const Kernel& kernel, const Problem& p, bool accumulate, size_t split
     for (size_t i = 0; i < p.n_out; ++i) {
       const double start = accumulate ? static_cast<double>(i) * 0.5 : 0;
       const size_t at = t * p.n_out + i;
-      const double slack = std::fabs(start + p.exact[at]) * 1.2e-7;
-      ASSERT_NEAR(out[t * (p.n_out + 3) + i], start + p.exact[at], p.tolerance(at) + slack)
+      ASSERT_NEAR(out[t * (p.n_out + 3) + i], start + p.exact[at], p.tolerance(at, start))
           << "rows " << p.n_rows << " k " << p.k << " n_out " << p.n_out << " token " << t
           << " row " << i;
     }

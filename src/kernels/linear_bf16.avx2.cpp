@@ -1,0 +1,9 @@
+#include "kernels/vec16.avx2.h"
+// The vocabulary comes first.
+#include "kernels/linear_float.h"
+
+namespace maru::kernels {
+extern const Kernel kernel_linear_bf16_avx2;
+constinit const Kernel kernel_linear_bf16_avx2 = {
+    Op::kLinear, Isa::kAvx2, "bf16", {.linear = linear_float<2, load16_bf16, 1>}};
+}  // namespace maru::kernels

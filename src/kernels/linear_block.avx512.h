@@ -1,0 +1,315 @@
+// Products with quantised weights by vpdpbusd: 16 rows x 4 columns of weights against 4 activations
+// of one token, broadcast. Layouts: docs/formats/packed-weights.md.
+//
+// Per block of 32 and token: sum += (scale_x * dot) * scale_w (+ min_w * scale_x sum_x), in the
+// same order in all functions here, so that a row's result does not depend on the rows beside it.
+#pragma once
+
+#include <immintrin.h>
+
+#include "kernels/activations.h"
+#include "kernels/block_layout.h"
+#include "kernels/kernel_api.h"
+
+namespace maru::kernels {
+namespace {
+
+inline __m512i load_bytes(const uint8_t* p) { return _mm512_loadu_si512(p); }
+
+inline __m512 broadcast_float(const uint8_t* p) {
+  float x;
+  __builtin_memcpy(&x, p, sizeof x);
+  return _mm512_set1_ps(x);
+}
+inline __m512i broadcast_dword(const uint8_t* p) {
+  int32_t x;
+  __builtin_memcpy(&x, p, sizeof x);
+  return _mm512_set1_epi32(x);
+}
+
+// Shift within 16-bit lanes, to the left if positive. Bits that cross a byte are masked by the
+// caller.
+template <int kLeft>
+inline __m512i shift_bits(__m512i x) {
+  if constexpr (kLeft > 0) return _mm512_slli_epi16(x, kLeft);
+  if constexpr (kLeft < 0) return _mm512_srli_epi16(x, static_cast<unsigned>(-kLeft));
+  return x;
+}
+
+// Column group i (4 columns of 16 rows) of a block as bytes.
+template <BlockLayout L, int i>
+inline __m512i unpack_columns(const uint8_t* block) {
+  constexpr int kVector = i % L.low_bits, kSlot = i / L.low_bits;
+  __m512i q = load_bytes(block + kVector * 64);
+  if constexpr (L.low_bits < 8) {
+    q = _mm512_and_si512(shift_bits<-kSlot * L.low_bits>(q),
+                         _mm512_set1_epi8((1 << L.low_bits) - 1));
+  }
+  if constexpr (L.high_bits > 0) {
+    constexpr int kHighVector = i % L.high_bits, kHighSlot = i / L.high_bits;
+    constexpr int kMask = ((1 << L.high_bits) - 1) << L.low_bits;
+    const __m512i high = load_bytes(block + L.low_bytes() + kHighVector * 64);
+    // q | (shifted & mask)
+    q = _mm512_ternarylogic_epi32(q, shift_bits<L.low_bits - kHighSlot * L.high_bits>(high),
+                                  _mm512_set1_epi8(static_cast<char>(kMask)), 0xf8);
+  }
+  return q;
+}
+
+template <BlockLayout L>
+inline void unpack_block(const uint8_t* block, __m512i (&w)[8]) {
+  w[0] = unpack_columns<L, 0>(block);
+  w[1] = unpack_columns<L, 1>(block);
+  w[2] = unpack_columns<L, 2>(block);
+  w[3] = unpack_columns<L, 3>(block);
+  w[4] = unpack_columns<L, 4>(block);
+  w[5] = unpack_columns<L, 5>(block);
+  w[6] = unpack_columns<L, 6>(block);
+  w[7] = unpack_columns<L, 7>(block);
+}
+
+// Where block b of a panel lies.
+template <BlockLayout L>
+struct BlockAt {
+  const uint8_t* header;
+  const uint8_t* block;
+
+  BlockAt(const uint8_t* panel, size_t b) {
+    constexpr size_t kBlocks = L.group_values() / 32;
+    header = panel + b / kBlocks * L.group_bytes();
+    block = header + L.header_bytes() + b % kBlocks * L.block_bytes();
+  }
+};
+
+inline __m512 load_halves(const uint8_t* p) {
+  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+}
+inline __m512i load_int8(const uint8_t* p) {
+  return _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+
+template <BlockLayout L>
+inline __m512 load_scale(const BlockAt<L>& at, int h) {
+  const uint8_t* scales = at.block + L.quant_bytes();
+  if constexpr (!L.is_super) return load_halves(scales);
+  __m512i sc = load_int8(scales + h * 16);
+  if constexpr (L.nibble_scales) sc = _mm512_and_si512(sc, _mm512_set1_epi32(15));
+  return _mm512_mul_ps(load_halves(at.header), _mm512_cvtepi32_ps(sc));
+}
+
+template <BlockLayout L>
+inline __m512 load_min(const BlockAt<L>& at, int h) {
+  const uint8_t* scales = at.block + L.quant_bytes();
+  if constexpr (!L.is_super) return load_halves(scales + 32);
+  __m512i mn;
+  if constexpr (L.nibble_scales) {
+    mn = _mm512_and_si512(_mm512_srli_epi32(load_int8(scales + h * 16), 4), _mm512_set1_epi32(15));
+  } else {
+    mn = load_int8(scales + (L.halves + h) * 16);
+  }
+  return _mm512_mul_ps(load_halves(at.header + 32),
+                       _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_setzero_si512(), mn)));
+}
+
+// factor * (the sum of the activations that scale h covers), from the pair of half sums.
+template <BlockLayout L>
+inline __m512i scaled_sum(const uint8_t* half_sums, int h, int factor) {
+  const int low = h == 0 ? factor : 0, high = L.halves == 1 || h == 1 ? factor : 0;
+  return _mm512_dpwssd_epi32(_mm512_setzero_si512(), broadcast_dword(half_sums),
+                             _mm512_set1_epi32((low & 0xffff) | (high & 0xffff) << 16));
+}
+
+// What an integer dot product starts from: minus offset * sum of the activations.
+template <BlockLayout L>
+inline __m512i start_dot(const uint8_t* half_sums, int h) {
+  if constexpr (L.offset == 0) return _mm512_setzero_si512();
+  return scaled_sum<L>(half_sums, h, -L.offset);
+}
+
+// scale_x * sum of the activations that minimum h covers.
+template <BlockLayout L>
+inline __m512 activation_sum(const ActivationGroup<const uint8_t>& x, size_t at, int h) {
+  if constexpr (L.halves == 1) return broadcast_float(x.sums + at * 4);
+  return _mm512_mul_ps(_mm512_cvtepi32_ps(scaled_sum<L>(x.half_sums + at * 4, h, 1)),
+                       broadcast_float(x.scales + at * 4));
+}
+
+// The part of `out` that one panel and token owns, with its tail masked.
+struct OutPanels {
+  float* out;  // of token 0, first panel's first row
+  size_t ld_out;
+  size_t n_rows;  // matrix rows left from there
+
+  __mmask16 mask(size_t p) const {
+    const size_t rest = n_rows - p * kPanelRows;
+    return static_cast<__mmask16>(rest >= kPanelRows ? 0xffffu : (1u << rest) - 1);
+  }
+  __m512 load(size_t t, size_t p) const {
+    return _mm512_maskz_loadu_ps(mask(p), out + t * ld_out + p * kPanelRows);
+  }
+  void store(size_t t, size_t p, __m512 x) const {
+    _mm512_mask_storeu_ps(out + t * ld_out + p * kPanelRows, mask(p), x);
+  }
+};
+
+inline OutPanels out_panels(const LinearArgs& a, size_t panel) {
+  const size_t row = panel * kPanelRows;
+  return {a.out + (row - a.row_base), a.ld_out, a.n_out - row};
+}
+
+// One token against kPanels panels, weights unpacked in registers: bound by memory.
+template <BlockLayout L, size_t kPanels>
+void one_row(const LinearArgs& a, size_t panel) {
+  constexpr int kGroups = 8 / L.halves;
+  const auto x = activation_group(static_cast<const uint8_t*>(a.x), 1, a.k, 0);
+  const uint8_t* weight = a.weight + panel * a.panel_bytes;
+  const OutPanels out = out_panels(a, panel);
+  __m512 sums[kPanels];
+  for (size_t p = 0; p < kPanels; ++p) {
+    sums[p] = a.accumulate ? out.load(0, p) : _mm512_setzero_ps();
+  }
+  for (size_t b = 0; b < a.k / kActBlock; ++b) {
+    __m512i columns[8];
+    for (size_t i = 0; i < 8; ++i) columns[i] = broadcast_dword(x.quants + (b * 8 + i) * 4);
+    const __m512 x_scale = broadcast_float(x.scales + b * 4);
+    for (size_t p = 0; p < kPanels; ++p) {
+      const BlockAt<L> at(weight + p * a.panel_bytes, b);
+      __m512i w[8];
+      unpack_block<L>(at.block, w);
+      for (int h = 0; h < L.halves; ++h) {
+        __m512i even = start_dot<L>(x.half_sums + b * 4, h), odd = _mm512_setzero_si512();
+        for (int i = h * kGroups; i < (h + 1) * kGroups; i += 2) {
+          even = _mm512_dpbusd_epi32(even, w[i], columns[i]);
+          odd = _mm512_dpbusd_epi32(odd, w[i + 1], columns[i + 1]);
+        }
+        const __m512 dot = _mm512_cvtepi32_ps(_mm512_add_epi32(even, odd));
+        sums[p] = _mm512_fmadd_ps(_mm512_mul_ps(dot, x_scale), load_scale<L>(at, h), sums[p]);
+        if constexpr (L.has_min) {
+          sums[p] = _mm512_fmadd_ps(activation_sum<L>(x, b, h), load_min<L>(at, h), sums[p]);
+        }
+      }
+    }
+  }
+  for (size_t p = 0; p < kPanels; ++p) out.store(0, p, sums[p]);
+}
+
+// Many rows: a strip of two panels is unpacked once into L1 and used by all tokens.
+constexpr size_t kStripBlocks = 24;
+
+template <BlockLayout L>
+struct Strip {
+  alignas(64) uint8_t quants[kStripBlocks][8][2][64];
+  alignas(64) float scales[kStripBlocks][L.halves][2][16];
+  alignas(64) float mins[L.has_min ? kStripBlocks : 1][L.halves][2][16];
+};
+
+template <BlockLayout L>
+void unpack_strip(const uint8_t* panel, size_t p, size_t first, size_t n, Strip<L>& strip) {
+  for (size_t b = 0; b < n; ++b) {
+    const BlockAt<L> at(panel, first + b);
+    __m512i w[8];
+    unpack_block<L>(at.block, w);
+    for (size_t i = 0; i < 8; ++i) _mm512_store_si512(strip.quants[b][i][p], w[i]);
+    for (int h = 0; h < L.halves; ++h) {
+      _mm512_store_ps(strip.scales[b][h][p], load_scale<L>(at, h));
+      if constexpr (L.has_min) _mm512_store_ps(strip.mins[b][h][p], load_min<L>(at, h));
+    }
+  }
+}
+
+// kRows tokens, which are one whole activation group, by kPanels panels.
+template <BlockLayout L, size_t kRows, size_t kPanels>
+void tile(const Strip<L>& strip, const ActivationGroup<const uint8_t>& x, size_t first, size_t n,
+          bool add, const OutPanels& out) {
+  constexpr int kGroups = 8 / L.halves;
+  __m512 sums[kRows][kPanels];
+  for (size_t t = 0; t < kRows; ++t) {
+    for (size_t p = 0; p < kPanels; ++p) {
+      sums[t][p] = add ? out.load(t, p) : _mm512_setzero_ps();
+    }
+  }
+  const uint8_t* quants = x.quants + first * 8 * kRows * 4;
+  for (size_t b = 0; b < n; ++b) {
+    const size_t at = (first + b) * kRows;
+    for (int h = 0; h < L.halves; ++h) {
+      __m512i dots[kRows][kPanels];
+      for (size_t t = 0; t < kRows; ++t) {
+        dots[t][0] = start_dot<L>(x.half_sums + (at + t) * 4, h);
+        for (size_t p = 1; p < kPanels; ++p) dots[t][p] = dots[t][0];
+      }
+      for (int i = h * kGroups; i < (h + 1) * kGroups; ++i, quants += kRows * 4) {
+        __m512i w[kPanels];
+        for (size_t p = 0; p < kPanels; ++p) w[p] = load_bytes(strip.quants[b][i][p]);
+        for (size_t t = 0; t < kRows; ++t) {
+          const __m512i columns = broadcast_dword(quants + t * 4);
+          for (size_t p = 0; p < kPanels; ++p) {
+            dots[t][p] = _mm512_dpbusd_epi32(dots[t][p], w[p], columns);
+          }
+        }
+      }
+      for (size_t t = 0; t < kRows; ++t) {
+        const __m512 x_scale = broadcast_float(x.scales + (at + t) * 4);
+        for (size_t p = 0; p < kPanels; ++p) {
+          const __m512 dot = _mm512_mul_ps(_mm512_cvtepi32_ps(dots[t][p]), x_scale);
+          sums[t][p] = _mm512_fmadd_ps(dot, _mm512_load_ps(strip.scales[b][h][p]), sums[t][p]);
+        }
+        if constexpr (L.has_min) {
+          const __m512 x_sum = activation_sum<L>(x, at + t, h);
+          for (size_t p = 0; p < kPanels; ++p) {
+            sums[t][p] = _mm512_fmadd_ps(x_sum, _mm512_load_ps(strip.mins[b][h][p]), sums[t][p]);
+          }
+        }
+      }
+    }
+  }
+  for (size_t t = 0; t < kRows; ++t) {
+    for (size_t p = 0; p < kPanels; ++p) out.store(t, p, sums[t][p]);
+  }
+}
+
+template <BlockLayout L, size_t kPanels>
+void tile_of(const Strip<L>& strip, const ActivationGroup<const uint8_t>& x, size_t first, size_t n,
+             bool add, const OutPanels& out) {
+  static_assert(kActRowGroup == 6);
+  switch (x.width) {
+    case 1: return tile<L, 1, kPanels>(strip, x, first, n, add, out);
+    case 2: return tile<L, 2, kPanels>(strip, x, first, n, add, out);
+    case 3: return tile<L, 3, kPanels>(strip, x, first, n, add, out);
+    case 4: return tile<L, 4, kPanels>(strip, x, first, n, add, out);
+    case 5: return tile<L, 5, kPanels>(strip, x, first, n, add, out);
+    default: return tile<L, 6, kPanels>(strip, x, first, n, add, out);
+  }
+}
+
+template <BlockLayout L, size_t kPanels>
+void many_rows(const LinearArgs& a, size_t panel) {
+  Strip<L> strip;
+  const size_t n_blocks = a.k / kActBlock;
+  for (size_t first = 0; first < n_blocks; first += kStripBlocks) {
+    const size_t n = n_blocks - first < kStripBlocks ? n_blocks - first : kStripBlocks;
+    for (size_t p = 0; p < kPanels; ++p) {
+      unpack_strip<L>(a.weight + (panel + p) * a.panel_bytes, p, first, n, strip);
+    }
+    OutPanels out = out_panels(a, panel);
+    for (size_t row = 0; row < a.n_rows; row += kActRowGroup) {
+      const auto x = activation_group(static_cast<const uint8_t*>(a.x), a.n_rows, a.k, row);
+      tile_of<L, kPanels>(strip, x, first, n, a.accumulate || first > 0, out);
+      out.out += kActRowGroup * a.ld_out;
+    }
+  }
+}
+
+template <BlockLayout L>
+void linear_block(const LinearArgs& a) {
+  size_t panel = a.panel_begin;
+  if (a.n_rows == 1) {
+    for (; panel + 4 <= a.panel_end; panel += 4) one_row<L, 4>(a, panel);
+    for (; panel < a.panel_end; ++panel) one_row<L, 1>(a, panel);
+    return;
+  }
+  for (; panel + 2 <= a.panel_end; panel += 2) many_rows<L, 2>(a, panel);
+  if (panel < a.panel_end) many_rows<L, 1>(a, panel);
+}
+
+}  // namespace
+}  // namespace maru::kernels

@@ -1,0 +1,7 @@
+#include "kernels/linear_block.avx512.h"
+
+namespace maru::kernels {
+extern const Kernel kernel_linear_q2_k_avx512;
+constinit const Kernel kernel_linear_q2_k_avx512 = {
+    Op::kLinear, Isa::kAvx512, "q2_k", {.linear = linear_block<kLayoutQ2K>}};
+}  // namespace maru::kernels
