@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""Writes the seed corpora of the fuzz targets gguf, safetensors and json; they stay tiny.
+
+    python3 tests/fuzz/make_corpus.py      (from the project's folder)
+
+libFuzzer mutates these; what it finds goes into the same folders as a regression test, under
+another name, and stays when this script runs again.
+"""
+
+import json
+import pathlib
+import struct
+
+CORPUS = pathlib.Path(__file__).parent / "corpus"
+NUMBERS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<B", 10: "<Q", 11: "<q", 12: "<d"}
+STRING, ARRAY = 8, 9
+
+
+def text(value: str) -> bytes:
+    raw = value.encode()
+    return struct.pack("<Q", len(raw)) + raw
+
+
+def scalar(kind: int, value) -> bytes:
+    return text(value) if kind == STRING else struct.pack(NUMBERS[kind], value)
+
+
+def key(name: str, kind: int, value, of: int | None = None) -> bytes:
+    out = text(name) + struct.pack("<I", kind)
+    if kind != ARRAY:
+        return out + scalar(kind, value)
+    return out + struct.pack("<IQ", of, len(value)) + b"".join(scalar(of, v) for v in value)
+
+
+def gguf(keys: list[bytes], tensors: list[tuple[str, list[int], int, bytes]], version=3, alignment=32) -> bytes:
+    directory, data = b"", b""
+    for name, extents, kind, raw in tensors:
+        data += b"\0" * (-len(data) % alignment)
+        directory += text(name) + struct.pack("<I", len(extents))
+        directory += b"".join(struct.pack("<Q", extent) for extent in extents)
+        directory += struct.pack("<IQ", kind, len(data))
+        data += raw
+    head = b"GGUF" + struct.pack("<IQQ", version, len(tensors), len(keys)) + b"".join(keys) + directory
+    return head + b"\0" * (-len(head) % alignment) + data
+
+
+def safetensors(header, data: bytes) -> bytes:
+    raw = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(raw)) + raw + data
+
+
+def entry(dtype: str, shape: list[int], begin: int, end: int) -> dict:
+    return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+
+
+def gguf_seeds() -> dict[str, bytes]:
+    every = [key(f"k{kind}", kind, 1) for kind in NUMBERS]
+    every += [key("text", STRING, "value"), key("list", ARRAY, ["a", "", "bc"], of=STRING)]
+    every += [key(f"a{kind}", ARRAY, [0, 1], of=kind) for kind in NUMBERS]
+    block_bytes = {0: 4, 1: 2, 2: 18, 3: 20, 6: 22, 7: 24, 8: 34, 10: 84, 11: 110, 12: 144, 13: 176, 14: 210, 30: 2}
+    block_values = {k: 1 if k in (0, 1, 30) else 32 if k < 10 else 256 for k in block_bytes}
+    tensors = [(f"t{k}", [block_values[k], 1], k, bytes(n)) for k, n in block_bytes.items()]
+    return {
+        "empty": gguf([], []),
+        "values": gguf(every, []),
+        "values-v2": gguf(every, [], version=2),
+        "tensors": gguf([key("general.architecture", STRING, "llama")], tensors),
+        "aligned-8": gguf([key("general.alignment", 4, 8)], tensors[:2], alignment=8),
+        "scalar-and-empty": gguf([], [("s", [], 0, bytes(4)), ("e", [0], 0, b"")]),
+    }
+
+
+def safetensors_seeds() -> dict[str, bytes]:
+    return {
+        "empty": safetensors({}, b""),
+        "kinds": safetensors(
+            {
+                "__metadata__": {"format": "pt"},
+                "a": entry("F32", [2, 1], 0, 8),
+                "b": entry("BF16", [1], 8, 10),
+                "c": entry("F16", [], 10, 12),
+                "d": entry("I64", [1], 12, 20),
+                "e": entry("F32", [0, 3], 20, 20),
+            },
+            bytes(20),
+        ),
+        "outside": safetensors({"a": entry("F32", [2], 0, 8)}, bytes(4)),
+        "overlap": safetensors({"a": entry("F32", [1], 0, 4), "b": entry("F16", [1], 2, 4)}, bytes(4)),
+        "deep": safetensors(b'{"a":' + b"[" * 40, b""),
+    }
+
+
+def json_seeds() -> dict[str, bytes]:
+    return {
+        "object": b'{"a":[1,-2,3.5e-7,true,false,null],"b":{"c":"\\u00e9\\ud83d\\ude00\\n"}}',
+        "numbers": b"[0,-0,1e308,1e-400,18446744073709551615,-9223372036854775808,0.1]",
+        "text": '"마루 \U0001f3e1"'.encode(),
+        "duplicate": b'{"a":1,"a":2}',
+        "invalid-utf8": b'"\xff\xc0\x80"',
+        "huge-number": b"1e999",
+        "cut": b'{"a":[{"b":',
+        "trailing": b"{} {}",
+    }
+
+
+def main() -> None:
+    for name, seeds in {"gguf": gguf_seeds(), "safetensors": safetensors_seeds(), "json": json_seeds()}.items():
+        folder = CORPUS / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for seed, raw in seeds.items():
+            (folder / seed).write_bytes(raw)
+
+
+if __name__ == "__main__":
+    main()
