@@ -13,8 +13,9 @@ struct Vec16 {
   __m256 a, b;
 };
 
-// Tokens or rows that a register tile of n x 2 vectors can hold.
+// Register tiles: rows by two vectors, or rows by kValueColumns vectors.
 constexpr size_t kTileRows = 3;
+constexpr size_t kValueColumns = 1;
 
 inline Vec16 zero16() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
 inline Vec16 broadcast16(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }

@@ -13,8 +13,9 @@ struct Vec16 {
   __m512 v;
 };
 
-// Tokens or rows that a register tile of n x 2 vectors can hold.
+// Register tiles: rows by two vectors, or rows by kValueColumns vectors.
 constexpr size_t kTileRows = 6;
+constexpr size_t kValueColumns = 4;
 
 inline Vec16 zero16() { return {_mm512_setzero_ps()}; }
 inline Vec16 broadcast16(float x) { return {_mm512_set1_ps(x)}; }
