@@ -52,9 +52,8 @@ class ErrorLocator : public nlohmann::json_sax<Json> {
   std::size_t position_ = 0;
 };
 
-}  // namespace
-
-Result<Json> parse_json(std::string_view text, const JsonLimits& limits) {
+template <class Value>
+Result<Value> parse(std::string_view text, const JsonLimits& limits) {
   if (text.size() > limits.max_bytes) {
     return Error{ErrorCode::kTooLarge,
                  "JSON text has " + std::to_string(text.size()) + " bytes, the limit is " +
@@ -67,7 +66,7 @@ Result<Json> parse_json(std::string_view text, const JsonLimits& limits) {
                      " levels at byte " + std::to_string(at),
                  "flatten the value"};
   }
-  Json value = Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
+  Value value = Value::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
   if (value.is_discarded()) {
     ErrorLocator locator;
     Json::sax_parse(text.begin(), text.end(), &locator);
@@ -76,6 +75,16 @@ Result<Json> parse_json(std::string_view text, const JsonLimits& limits) {
                  "check quotes, commas and brackets there"};
   }
   return value;
+}
+
+}  // namespace
+
+Result<Json> parse_json(std::string_view text, const JsonLimits& limits) {
+  return parse<Json>(text, limits);
+}
+
+Result<SortedJson> parse_sorted_json(std::string_view text, const JsonLimits& limits) {
+  return parse<SortedJson>(text, limits);
 }
 
 std::string dump_json(const Json& value) {

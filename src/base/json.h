@@ -21,6 +21,11 @@ struct JsonLimits {
 // the last one counts. Errors: kInvalidArgument with the byte offset, kTooLarge past a limit.
 Result<Json> parse_json(std::string_view text, const JsonLimits& limits = {});
 
+// A value whose objects are sorted by key. Json searches an object's keys one by one, which is
+// right for messages and quadratic for a vocabulary.
+using SortedJson = nlohmann::json;
+Result<SortedJson> parse_sorted_json(std::string_view text, const JsonLimits& limits = {});
+
 // Compact text; bytes that are not UTF-8 become U+FFFD, so that output is always valid.
 std::string dump_json(const Json& value);
 

@@ -71,6 +71,15 @@ bool utf8_is_valid(std::string_view text) {
   return true;
 }
 
+size_t utf8_invalid_length(std::string_view text) {
+  const uint8_t lead = byte_at(text, 0);
+  const uint32_t length = announced_length(lead);
+  if (length < 2 || text.size() < 2 || !second_byte_fits(lead, byte_at(text, 1))) return 1;
+  size_t taken = 2;
+  while (taken < length && taken < text.size() && (byte_at(text, taken) & 0xC0) == 0x80) ++taken;
+  return taken;
+}
+
 std::string utf8_sanitise(std::string_view text) {
   std::string out;
   out.reserve(text.size());

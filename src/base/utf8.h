@@ -23,6 +23,11 @@ void utf8_append(std::string& out, uint32_t code_point);
 
 bool utf8_is_valid(std::string_view text);
 
+// The length of the longest invalid sequence at text[0] that decoders replace by one U+FFFD
+// ("maximal subpart", Unicode 15 section 3.9; Python's errors="replace" does the same): the bytes
+// that are the start of some character, else one. utf8_decode(text) must be invalid.
+size_t utf8_invalid_length(std::string_view text);
+
 // Replaces every invalid byte by U+FFFD.
 std::string utf8_sanitise(std::string_view text);
 

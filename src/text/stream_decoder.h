@@ -12,8 +12,8 @@ namespace maru::text {
 
 class StreamDecoder {
  public:
-  // `tokenizer` must outlive the decoder. `stop` strings are not empty. `with_special` shows control
-  // tokens by their spelling.
+  // `tokenizer` must outlive the decoder. Empty `stop` strings never match. `with_special` shows
+  // control tokens by their spelling.
   StreamDecoder(const Tokenizer& tokenizer, std::vector<std::string> stop,
                 bool with_special = false);
 
@@ -21,7 +21,8 @@ class StreamDecoder {
   std::string push(TokenId id);
   // The rest at the end of an answer. Bytes that never became a character turn into U+FFFD.
   std::string finish();
-  // A stop string was met: push() has returned all text before it and returns nothing more.
+  // A stop string was met: all text before its first occurrence has been returned, and nothing more
+  // comes. Of several that start at the same place, the one that was complete first.
   bool stopped() const { return stopped_; }
   const std::string& stop_string() const { return stop_string_; }
 
@@ -31,8 +32,8 @@ class StreamDecoder {
   const Tokenizer& tokenizer_;
   std::vector<std::string> stop_;
   bool with_special_;
-  bool at_start_ = true;
-  std::string pending_;  // bytes not given out yet
+  DecodeState state_;
+  std::string pending_;  // whole characters not given out yet
   bool stopped_ = false;
   std::string stop_string_;
 };
