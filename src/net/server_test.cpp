@@ -1,7 +1,7 @@
 // The server over real sockets on loopback: a small blocking client that sends exact bytes.
 #include "net/server.h"
 
-#include <fmt/format.h>
+
 #include <gtest/gtest.h>
 
 #include <boost/asio/io_context.hpp>
@@ -9,6 +9,8 @@
 #include <boost/asio/write.hpp>
 #include <future>
 #include <mutex>
+
+#include "base/log.h"
 
 namespace maru::net {
 namespace {

@@ -1,0 +1,21 @@
+// GET /v1/models/{model}
+#include "api/endpoint.h"
+#include "api/wire/models.h"
+#include "base/json.h"
+
+namespace maru::api {
+namespace {
+
+void handle(const Call& call) {
+  const auto model = find_model(*call.context->service, call.path_argument);
+  if (!model) return call.fail(to_api_error(model.error()));
+  call.answer(dump_json(model_json(**model)));
+}
+
+}  // namespace
+
+extern const Endpoint endpoint_model;
+constinit const Endpoint endpoint_model{"model",      "GET", "/v1/models/{model}",
+                                        Run::kInline, true,  handle};
+
+}  // namespace maru::api

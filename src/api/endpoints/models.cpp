@@ -1,0 +1,23 @@
+// GET /v1/models
+#include "api/wire/models.h"
+
+#include "api/endpoint.h"
+#include "base/json.h"
+
+namespace maru::api {
+namespace {
+
+void handle(const Call& call) {
+  Json data = Json::array();
+  for (const service::ServedModel& model : call.context->service->models()) {
+    data.push_back(model_json(model));
+  }
+  call.answer(dump_json(Json{{"object", "list"}, {"data", std::move(data)}}));
+}
+
+}  // namespace
+
+extern const Endpoint endpoint_models;
+constinit const Endpoint endpoint_models{"models", "GET", "/v1/models", Run::kInline, true, handle};
+
+}  // namespace maru::api
