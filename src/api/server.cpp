@@ -117,12 +117,11 @@ void ApiServer::Impl::record(const net::ExchangeRecord& exchange) {
 
 Result<std::unique_ptr<ApiServer>> ApiServer::start(
     ApiOptions options, std::shared_ptr<service::GenerationService> service) {
-  const net::AccessOptions access{options.http.host, options.http.port, options.known_hosts,
-                                  options.api_key};
-  MARU_RETURN_IF_ERROR([&]() -> Status {
-    MARU_RETURN_IF_ERROR(net::AccessPolicy::create(access));
-    return {};
-  }());
+  const net::AccessOptions access{options.http.host, options.http.port, options.allowed_hosts,
+                                  options.allowed_origins, options.keys};
+  if (auto checked = net::AccessPolicy::create(access); !checked) {
+    return std::move(checked).error();
+  }
   auto impl = std::make_unique<Impl>();
   impl->context->service = std::move(service);
   impl->context->heartbeat = options.heartbeat;

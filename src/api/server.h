@@ -14,10 +14,10 @@
 namespace maru::api {
 
 struct ApiOptions {
-  net::ServerOptions http;               // make_error and on_exchange are set by the ApiServer
-  std::vector<std::string> known_hosts;  // see net::AccessOptions
-  std::string api_key;                   // wanted unless http.host is loopback
-  uint32_t n_workers = 2;                // threads that tokenise and render templates
+  net::ServerOptions http;  // make_error and on_exchange are set by the ApiServer
+  // See net::AccessOptions.
+  std::vector<std::string> allowed_hosts, allowed_origins, keys;
+  uint32_t n_workers = 2;  // threads that tokenise and render templates
   std::chrono::milliseconds heartbeat{2'000};
 };
 

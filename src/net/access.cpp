@@ -1,5 +1,6 @@
 #include "net/access.h"
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 #include <utility>
@@ -82,15 +83,18 @@ AccessPolicy::AccessPolicy(AccessOptions options)
     : options_(std::move(options)), loopback_(is_loopback_host(options_.listen_host)) {}
 
 Result<AccessPolicy> AccessPolicy::create(AccessOptions options) {
-  if (!is_loopback_host(options.listen_host) && options.api_key.empty()) {
+  if (!is_loopback_host(options.listen_host) && options.keys.empty()) {
     return Error{ErrorCode::kInvalidArgument,
                  "listening on " + options.listen_host + " needs a key, and none is configured",
-                 "set an API key, or listen on 127.0.0.1", "api_key"};
+                 "set a key in the configuration, or listen on 127.0.0.1", "keys"};
   }
-  for (const char c : options.api_key) {
-    if (c <= ' ' || c == 0x7f) {
-      return Error{ErrorCode::kInvalidArgument, "the API key holds a space or control character",
-                   "use visible ASCII characters", "api_key"};
+  for (const std::string& key : options.keys) {
+    const bool visible =
+        std::none_of(key.begin(), key.end(), [](char c) { return c <= ' ' || c == 0x7f; });
+    if (key.empty() || !visible) {
+      return Error{ErrorCode::kInvalidArgument,
+                   "a key is empty or holds a space, a control character or another than ASCII",
+                   "use visible ASCII characters", "keys"};
     }
   }
   return AccessPolicy(std::move(options));
@@ -99,7 +103,7 @@ Result<AccessPolicy> AccessPolicy::create(AccessOptions options) {
 bool AccessPolicy::knows_host(std::string_view text, uint16_t default_port) const {
   const std::optional<HostPort> given = split_host(text);
   if (!given) return false;
-  for (const std::string& known : options_.known_hosts) {
+  for (const std::string& known : options_.allowed_hosts) {
     if (equal_ignoring_case(known, text) || equal_ignoring_case(known, given->host)) return true;
   }
   if (given->port.value_or(default_port) != options_.port) return false;
@@ -113,30 +117,25 @@ bool AccessPolicy::knows_host(std::string_view text, uint16_t default_port) cons
          (!loopback_ && (given->is_ipv6 || is_ipv4_literal(given->host)));
 }
 
+bool AccessPolicy::knows_origin(std::string_view origin) const {
+  const auto& allowed = options_.allowed_origins;
+  if (std::find(allowed.begin(), allowed.end(), origin) != allowed.end()) return true;
+  if (origin.starts_with("http://")) return knows_host(origin.substr(7), 80);
+  return origin.starts_with("https://") && knows_host(origin.substr(8), 443);
+}
+
 Status AccessPolicy::check_site(const Request& request) const {
   if (!knows_host(request.host, 80)) {
     return Error{ErrorCode::kForbidden, "the Host header names a host this server does not know",
                  "use http://localhost:" + std::to_string(options_.port) +
-                     ", or add the name to the known hosts in the configuration"};
+                     ", or add the name to allowed_hosts in the configuration"};
   }
-  bool has_origin = false;
-  std::string_view origin;
   for (const Header& h : request.headers) {
-    if (!equal_ignoring_case(h.name, "origin")) continue;
-    has_origin = true;
-    origin = h.value;
-    bool known = false;
-    if (origin.starts_with("http://")) {
-      known = knows_host(origin.substr(7), 80);
-    } else if (origin.starts_with("https://")) {
-      known = knows_host(origin.substr(8), 443);
+    if (equal_ignoring_case(h.name, "origin") && !knows_origin(h.value)) {
+      return Error{
+          ErrorCode::kForbidden, "the Origin header names a site this server does not know",
+          "open the page from this server, or add it to allowed_origins in the configuration"};
     }
-    if (!known) break;
-    has_origin = false;
-  }
-  if (has_origin) {
-    return Error{ErrorCode::kForbidden, "the Origin header names a site this server does not know",
-                 "open the page from this server, or add its host to the known hosts"};
   }
   return {};
 }
@@ -151,7 +150,9 @@ Status AccessPolicy::check_key(const Request& request) const {
                  "send the header Authorization: Bearer <key>"};
   }
   value.remove_prefix(kScheme.size());
-  if (!equal_in_constant_time(value, options_.api_key)) {
+  bool known = false;
+  for (const std::string& key : options_.keys) known |= equal_in_constant_time(value, key);
+  if (!known) {
     return Error{ErrorCode::kUnauthenticated, "the API key is not known to this server",
                  "check the key in the server's configuration"};
   }

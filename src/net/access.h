@@ -22,14 +22,16 @@ struct AccessOptions {
   std::string listen_host;  // the address the server binds to
   uint16_t port = 0;        // the one it is bound to
   // Further Host values: "maru.example" (with any port) or "maru.example:8443" (with just that).
-  std::vector<std::string> known_hosts;
-  std::string api_key;  // wanted of every request unless listen_host is loopback
+  std::vector<std::string> allowed_hosts;
+  // Further Origin values, whole: "https://chat.example". Those of known hosts are known already.
+  std::vector<std::string> allowed_origins;
+  std::vector<std::string> keys;  // one of them is wanted unless listen_host is loopback
 };
 
 class AccessPolicy {
  public:
-  // Errors: kInvalidArgument when listen_host is not loopback and there is no key, or the key has
-  // white space or control characters.
+  // Errors: kInvalidArgument when listen_host is not loopback and there is no key, or a key is
+  // empty or has white space or control characters.
   static Result<AccessPolicy> create(AccessOptions options);
 
   // Errors: kForbidden (Host, Origin), kUnauthenticated (key).
@@ -41,6 +43,7 @@ class AccessPolicy {
  private:
   explicit AccessPolicy(AccessOptions options);
   bool knows_host(std::string_view host, uint16_t default_port) const;
+  bool knows_origin(std::string_view origin) const;
 
   AccessOptions options_;
   bool loopback_;

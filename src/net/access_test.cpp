@@ -31,7 +31,7 @@ TEST(Access, KnowsLoopback) {
 
 TEST(Access, AnswersOnlyForKnownHosts) {
   const AccessPolicy access =
-      policy({"127.0.0.1", 8080, {"maru.example", "proxy.example:9000"}, ""});
+      policy({"127.0.0.1", 8080, {"maru.example", "proxy.example:9000"}, {}, {}});
   for (const char* yes : {"localhost:8080", "LocalHost:8080", "127.0.0.1:8080", "[::1]:8080",
                           "maru.example", "MARU.example:1234", "proxy.example:9000"}) {
     EXPECT_TRUE(access.check(from(yes))) << yes;
@@ -48,14 +48,17 @@ TEST(Access, AnswersOnlyForKnownHosts) {
 }
 
 TEST(Access, AnswersOnlyForKnownOrigins) {
-  const AccessPolicy access = policy({"127.0.0.1", 8080, {"maru.example"}, ""});
-  for (const char* yes : {"http://localhost:8080", "http://127.0.0.1:8080", "http://[::1]:8080",
-                          "https://maru.example", "http://maru.example:3000"}) {
+  const AccessPolicy access =
+      policy({"127.0.0.1", 8080, {"maru.example"}, {"https://chat.example"}, {}});
+  for (const char* yes :
+       {"http://localhost:8080", "http://127.0.0.1:8080", "http://[::1]:8080",
+        "https://maru.example", "http://maru.example:3000", "https://chat.example"}) {
     EXPECT_TRUE(access.check(from("localhost:8080", yes))) << yes;
   }
   for (const char* no :
        {"null", "http://evil.example", "https://localhost", "http://localhost:3000", "file://",
-        "http://localhost:8080.evil.example", "chrome-extension://abc", "http://"}) {
+        "http://localhost:8080.evil.example", "chrome-extension://abc", "http://chat.example",
+        "https://chat.example:444", "http://"}) {
     EXPECT_FALSE(access.check(from("localhost:8080", no))) << no;
   }
   Request empty_origin = from("localhost:8080");
@@ -67,18 +70,18 @@ TEST(Access, AnswersOnlyForKnownOrigins) {
 }
 
 TEST(Access, PortEightyMayBeLeftOut) {
-  const AccessPolicy access = policy({"127.0.0.1", 80, {}, ""});
+  const AccessPolicy access = policy({"127.0.0.1", 80, {}, {}, {}});
   EXPECT_TRUE(access.check(from("localhost")));
   EXPECT_TRUE(access.check(from("localhost", "http://localhost")));
 }
 
 TEST(Access, WantsAKeyBeyondLoopback) {
-  const auto without = AccessPolicy::create({"0.0.0.0", 8080, {}, ""});
+  const auto without = AccessPolicy::create({"0.0.0.0", 8080, {}, {}, {}});
   ASSERT_FALSE(without);
-  EXPECT_EQ(without.error().param, "api_key");
-  EXPECT_FALSE(AccessPolicy::create({"192.168.0.7", 8080, {}, "two words"}));
+  EXPECT_EQ(without.error().param, "keys");
+  EXPECT_FALSE(AccessPolicy::create({"192.168.0.7", 8080, {}, {}, {"two words"}}));
 
-  const AccessPolicy access = policy({"0.0.0.0", 8080, {}, "secret"});
+  const AccessPolicy access = policy({"0.0.0.0", 8080, {}, {}, {"other", "secret"}});
   Request request = from("192.168.0.7:8080");
   EXPECT_EQ(access.check(request).error().code, ErrorCode::kUnauthenticated);
   for (const char* bad : {"secret", "Bearer ", "Bearer secre", "Bearer secrett", "Basic secret",
@@ -95,7 +98,7 @@ TEST(Access, WantsAKeyBeyondLoopback) {
 }
 
 TEST(Access, TakesAnyKeyOnLoopback) {
-  const AccessPolicy access = policy({"127.0.0.1", 8080, {}, ""});
+  const AccessPolicy access = policy({"127.0.0.1", 8080, {}, {}, {}});
   Request request = from("localhost:8080");
   request.headers = {{"Authorization", "Bearer anything"}};
   EXPECT_TRUE(access.check(request));

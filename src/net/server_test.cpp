@@ -1,7 +1,6 @@
 // The server over real sockets on loopback: a small blocking client that sends exact bytes.
 #include "net/server.h"
 
-
 #include <gtest/gtest.h>
 
 #include <boost/asio/io_context.hpp>
