@@ -1,0 +1,232 @@
+#include "engine/model_loop.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace maru::engine {
+namespace {
+
+Event make_event(RequestId id, EventKind kind) {
+  Event event;
+  event.id = id;
+  event.kind = kind;
+  return event;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ModelLoop>> ModelLoop::create(std::string name,
+                                                     std::unique_ptr<StepRunner> runner,
+                                                     uint64_t kv_bytes,
+                                                     const SchedulerOptions& options, Clock clock) {
+  if (runner->max_rows() < options.max_running + options.max_chunk) {
+    return Error{ErrorCode::kInvalidArgument,
+                 fmt::format("the runner of '{}' takes {} rows a step, the scheduler wants {} + {}",
+                             name, runner->max_rows(), options.max_running, options.max_chunk),
+                 "size its workspace by max_step_rows()"};
+  }
+  MARU_ASSIGN_OR_RETURN(auto cache, KvCache::create(runner->kv_layout(), runner->fingerprint(),
+                                                    kv_bytes, options.max_chunk));
+  return std::unique_ptr<ModelLoop>(new ModelLoop(std::move(name), std::move(runner),
+                                                  std::move(cache), options, std::move(clock)));
+}
+
+ModelLoop::ModelLoop(std::string name, std::unique_ptr<StepRunner> runner,
+                     std::unique_ptr<KvCache> cache, const SchedulerOptions& options, Clock clock)
+    : runner_(std::move(runner)),
+      cache_(std::move(cache)),
+      clock_(std::move(clock)),
+      model_{std::move(name), std::min(runner_->context_length(), cache_->max_tokens()),
+             runner_->vocab_size()},
+      scheduler_(*cache_, options) {}
+
+Status ModelLoop::check(const Request& request) const {
+  if (!request.adapter.empty()) {
+    return Error{ErrorCode::kNotFound,
+                 fmt::format("model '{}' has no adapter '{}'", model_.name, request.adapter),
+                 "leave the adapter out", "adapter"};
+  }
+  if (request.prompt.empty()) {
+    return Error{ErrorCode::kInvalidArgument, "the prompt has no tokens",
+                 "send at least one token; a text prompt may begin with the model's first token",
+                 "prompt"};
+  }
+  for (size_t i = 0; i < request.prompt.size(); ++i) {
+    const TokenId token = request.prompt[i];
+    if (token < 0 || static_cast<uint32_t>(token) >= model_.vocab_size) {
+      return Error{ErrorCode::kInvalidArgument,
+                   fmt::format("prompt[{}] is token {}; '{}' knows 0 to {}", i, token, model_.name,
+                               model_.vocab_size - 1),
+                   "use the ids of this model's tokenizer", "prompt"};
+    }
+  }
+  if (request.n_top_logprobs > 20) {
+    return Error{ErrorCode::kInvalidArgument,
+                 fmt::format("{} alternatives wanted beside each token", request.n_top_logprobs),
+                 "ask for 0 to 20", "top_logprobs"};
+  }
+  MARU_RETURN_IF_ERROR(check_sampling(request.sampling, model_.vocab_size));
+  const uint64_t n_tokens = uint64_t{request.prompt.size()} + request.max_new_tokens;
+  if (n_tokens > model_.context_length) {
+    return Error{ErrorCode::kTooLarge,
+                 fmt::format("the prompt has {} tokens and the answer may have {}, {} together; "
+                             "the context of '{}' holds {}",
+                             request.prompt.size(), request.max_new_tokens, n_tokens, model_.name,
+                             model_.context_length),
+                 "shorten the prompt or ask for a shorter answer"};
+  }
+  return {};
+}
+
+void ModelLoop::add(Request request, EventHandler handler) {
+  PrefixKey key = cache_->key_of(request);
+  scheduler_.add(std::make_unique<Sequence>(std::move(request), std::move(handler), std::move(key),
+                                            n_arrived_++));
+}
+
+void ModelLoop::cancel(RequestId id) {
+  if (auto sequence = scheduler_.take(id, true)) end(std::move(sequence), FinishReason::kCancelled);
+}
+
+void ModelLoop::cancel_all() {
+  while (auto sequence = scheduler_.take_any()) {
+    end(std::move(sequence), FinishReason::kCancelled);
+  }
+}
+
+void ModelLoop::step() {
+  if (!scheduler_.has_work()) return;
+  const StepPlan plan = scheduler_.plan(cost_);
+  MARU_CHECK(!plan.entries.empty());
+  run(plan);
+  const float* row = logits_.get();
+  const size_t vocab_size = model_.vocab_size;
+  for (const PlanEntry& entry : plan.entries) {
+    const size_t n_floats = entry.n_logit_rows() * vocab_size;
+    apply(entry, {row, n_floats});
+    row += n_floats;
+  }
+}
+
+void ModelLoop::run(const StepPlan& plan) {
+  std::vector<models::StepSequence> sequences;
+  sequences.reserve(plan.entries.size());
+  for (const PlanEntry& entry : plan.entries) {
+    models::StepSequence& s = sequences.emplace_back();
+    s.tokens = std::span(entry.sequence->tokens).subspan(entry.first, entry.count);
+    s.first_position = entry.first;
+    s.logits = entry.logits;
+    for (const auto& pointers : entry.sequence->kv.pointers) s.pages.emplace_back(pointers);
+  }
+  const size_t n_floats = plan.n_logit_rows * model_.vocab_size;
+  if (n_floats > n_logits_) {
+    logits_ = std::make_unique_for_overwrite<float[]>(n_floats);
+    n_logits_ = n_floats;
+  }
+  const auto begin = clock_();
+  runner_->run(sequences, logits_.get());
+  cost_.record(plan.n_decode_rows, plan.n_prompt_rows,
+               std::chrono::duration_cast<StepCost::Duration>(clock_() - begin));
+  ++ended_.n_steps;
+}
+
+void ModelLoop::apply(const PlanEntry& entry, std::span<const float> logits) {
+  Sequence& s = *entry.sequence;
+  if (Status status = report_prompt(entry, logits); !status) {
+    return fail(s, std::move(status).error());
+  }
+  const bool wants_token = entry.first + entry.count == s.n_known() && s.request.max_new_tokens > 0;
+  std::span<const float> last_row;
+  if (wants_token) last_row = logits.last(model_.vocab_size);
+  // Logits that are not finite may come from rows that must not be shared: look before advancing,
+  // which publishes them.
+  if (wants_token && !all_finite(last_row)) return fail(s, not_finite());
+  scheduler_.advance(entry);
+  if (wants_token) return take_token(s, last_row);
+  if (s.n_done == s.n_known()) finish(s, FinishReason::kLength);
+}
+
+// Progress and the prompt's logprobs.
+Status ModelLoop::report_prompt(const PlanEntry& entry, std::span<const float> logits) {
+  Sequence& s = *entry.sequence;
+  if (entry.first >= s.n_prompt()) return {};
+  const uint32_t end = std::min(entry.first + entry.count, s.n_prompt());
+  Event event = make_event(s.request.id, EventKind::kProgress);
+  event.n_prompt_done = std::max(end, s.n_progress);
+  if (entry.logits == models::LogitsWanted::kAll && s.wants_prompt_logprobs()) {
+    const uint32_t stop = std::min(end, s.n_prompt() - 1);
+    for (uint32_t at = std::max(entry.first, s.n_prompt_logprobs); at < stop; ++at) {
+      const auto row =
+          logits.subspan(size_t{at - entry.first} * model_.vocab_size, model_.vocab_size);
+      MARU_ASSIGN_OR_RETURN(auto logprob,
+                            token_logprob(row, s.tokens[at + 1], s.request.n_top_logprobs));
+      event.prompt_logprobs.push_back(std::move(logprob));
+    }
+    s.n_prompt_logprobs += static_cast<uint32_t>(event.prompt_logprobs.size());
+  }
+  if (event.n_prompt_done > s.n_progress || !event.prompt_logprobs.empty()) {
+    s.n_progress = event.n_prompt_done;
+    s.handler(event);
+  }
+  return {};
+}
+
+void ModelLoop::take_token(Sequence& s, std::span<const float> logits) {
+  Event event = make_event(s.request.id, EventKind::kToken);
+  const auto token = s.sampler.sample(logits, s.n_known());
+  if (!token) return fail(s, token.error());
+  ++s.n_new;
+  const auto& ends = s.request.end_tokens;
+  if (std::find(ends.begin(), ends.end(), *token) != ends.end()) {
+    return finish(s, FinishReason::kEndToken);
+  }
+  event.token = *token;
+  if (s.request.want_logprobs) {
+    auto logprob = token_logprob(logits, *token, s.request.n_top_logprobs);
+    if (!logprob) return fail(s, std::move(logprob).error());
+    event.logprob = *std::move(logprob);
+  }
+  s.tokens.push_back(*token);
+  s.handler(event);
+  if (s.n_new == s.request.max_new_tokens) finish(s, FinishReason::kLength);
+}
+
+void ModelLoop::finish(Sequence& sequence, FinishReason reason) {
+  end(scheduler_.take(sequence.request.id, true), reason);
+}
+
+void ModelLoop::end(std::unique_ptr<Sequence> sequence, FinishReason reason) {
+  Event event = make_event(sequence->request.id, EventKind::kFinished);
+  event.reason = reason;
+  event.usage = sequence->usage();
+  ended_.prompt_tokens += event.usage.prompt_tokens;
+  ended_.cached_tokens += event.usage.cached_tokens;
+  ended_.new_tokens += event.usage.new_tokens;
+  sequence->handler(event);
+}
+
+void ModelLoop::fail(Sequence& sequence, Error error) {
+  const auto taken = scheduler_.take(sequence.request.id, false);
+  Event event = make_event(taken->request.id, EventKind::kFailed);
+  event.error = std::move(error);
+  taken->handler(event);
+}
+
+void ModelLoop::add_stats(EngineStats& stats) const {
+  stats.n_waiting += scheduler_.n_waiting();
+  stats.n_running += scheduler_.running().size();
+  const KvMemory& memory = cache_->memory();
+  stats.kv_bytes_total += memory.budget_bytes();
+  stats.kv_bytes_used += memory.pinned_bytes();
+  stats.kv_bytes_cached += memory.used_bytes() - memory.pinned_bytes();
+  stats.prompt_tokens += ended_.prompt_tokens;
+  stats.cached_tokens += ended_.cached_tokens;
+  stats.new_tokens += ended_.new_tokens;
+  stats.n_steps += ended_.n_steps;
+  stats.n_preempted += scheduler_.n_preempted();
+}
+
+}  // namespace maru::engine

@@ -1,0 +1,71 @@
+// The loop of one model: plan -> run -> sample -> apply, one step at a call. No threads and no
+// waiting in here; LocalEngine calls it from the engine's thread, tests from theirs.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/result.h"
+#include "engine/engine.h"
+#include "engine/kv_cache.h"
+#include "engine/scheduler.h"
+#include "engine/step_cost.h"
+#include "engine/step_runner.h"
+
+namespace maru::engine {
+
+using Clock = std::function<std::chrono::steady_clock::time_point()>;
+
+// Not thread-safe, but for model() and check(), which read what never changes.
+class ModelLoop {
+ public:
+  // Errors: kTooLarge (a KV budget too small for one step), kUnavailable, kInvalidArgument (the
+  // runner takes fewer rows a step than the options want).
+  static Result<std::unique_ptr<ModelLoop>> create(std::string name,
+                                                   std::unique_ptr<StepRunner> runner,
+                                                   uint64_t kv_bytes,
+                                                   const SchedulerOptions& options, Clock clock);
+
+  const EngineModel& model() const { return model_; }
+  // What Engine::submit says about the request itself (not about queues).
+  Status check(const Request& request) const;
+
+  void add(Request request, EventHandler handler);  // a request that passed check()
+  void cancel(RequestId id);                        // unknown ids are ignored
+  void cancel_all();
+  bool has_work() const { return scheduler_.has_work(); }
+  void step();  // one step, if there is work
+
+  // Adds this model's figures.
+  void add_stats(EngineStats& stats) const;
+  const Scheduler& scheduler() const { return scheduler_; }
+  KvCache& cache() { return *cache_; }
+
+ private:
+  ModelLoop(std::string name, std::unique_ptr<StepRunner> runner, std::unique_ptr<KvCache> cache,
+            const SchedulerOptions& options, Clock clock);
+  void run(const StepPlan& plan);
+  void apply(const PlanEntry& entry, std::span<const float> logits);
+  Status report_prompt(const PlanEntry& entry, std::span<const float> logits);
+  void take_token(Sequence& sequence, std::span<const float> logits);
+  void finish(Sequence& sequence, FinishReason reason);
+  void fail(Sequence& sequence, Error error);
+  void end(std::unique_ptr<Sequence> sequence, FinishReason reason);
+
+  const std::unique_ptr<StepRunner> runner_;
+  const std::unique_ptr<KvCache> cache_;
+  const Clock clock_;
+  EngineModel model_;
+  Scheduler scheduler_;
+  StepCost cost_;
+  std::unique_ptr<float[]> logits_;
+  size_t n_logits_ = 0;  // room in logits_
+  uint64_t n_arrived_ = 0;
+  EngineStats ended_;  // sums over requests that ended, and steps
+};
+
+}  // namespace maru::engine

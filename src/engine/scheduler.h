@@ -1,0 +1,92 @@
+// Decides what the next step computes: continuous batching over one model's sequences. The plan is
+// a value: prompt chunk, decode step and, later, a verified draft differ only in `count`.
+//
+// - Every step takes a row of each sequence with one token to do, and one prompt chunk sized by
+// time.
+// - Callers take turns by tokens served, in who gets a place and in whose prompt is read.
+// - A request gets a place when the pages it needs soon are free or can be evicted. When pages run
+//   out later, the youngest sequence gives its place up: its pages stay in the prefix tree while
+//   there is room, and it goes on later with the same tokens.
+// The oldest running sequence always advances, since it could have all pages: no deadlock.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "engine/fair_order.h"
+#include "engine/kv_cache.h"
+#include "engine/sequence.h"
+#include "engine/step_cost.h"
+#include "models/model.h"
+
+namespace maru::engine {
+
+struct SchedulerOptions {
+  size_t max_running = 16;                        // sequences with pages, and rows of a decode step
+  uint32_t max_chunk = 512;                       // prompt tokens of one step
+  uint32_t chunk_multiple = 32;                   // and their granularity
+  uint32_t max_logprob_rows = 64;                 // of a chunk whose every position wants logits
+  std::chrono::microseconds step_budget{75'000};  // while someone's stream waits for the step
+  std::chrono::microseconds quiet_budget{300'000};  // while nobody's does
+};
+
+struct PlanEntry {
+  Sequence* sequence = nullptr;
+  uint32_t first = 0;  // position
+  uint32_t count = 0;
+  models::LogitsWanted logits = models::LogitsWanted::kNone;
+  size_t n_logit_rows() const;
+};
+struct StepPlan {
+  std::vector<PlanEntry> entries;
+  size_t n_decode_rows = 0, n_prompt_rows = 0, n_logit_rows = 0;
+};
+
+// Not thread-safe. Owns the sequences between add() and take().
+class Scheduler {
+ public:
+  // `cache` must outlive the scheduler and hold the longest sequence that add() may bring.
+  Scheduler(KvCache& cache, const SchedulerOptions& options);
+
+  void add(std::unique_ptr<Sequence> sequence);
+  // Removes a sequence (cancelled or at its end); its pages are given back, after publishing what
+  // was computed if `keep_prefix`. Null if unknown.
+  std::unique_ptr<Sequence> take(RequestId id, bool keep_prefix);
+  std::unique_ptr<Sequence> take_any();  // null when there are none
+
+  // Pages for all of the plan are there. Empty only when there is nothing to do.
+  StepPlan plan(const StepCost& cost);
+  // Accounts for an entry that was run.
+  void advance(const PlanEntry& entry);
+
+  bool has_work() const { return !waiting_.empty() || !running_.empty(); }
+  size_t n_waiting() const { return waiting_.size(); }
+  uint64_t n_preempted() const { return n_preempted_; }
+  const std::vector<std::unique_ptr<Sequence>>& running() const { return running_; }
+  const FairOrder& fair_order() const { return fair_; }
+
+ private:
+  using Sequences = std::vector<std::unique_ptr<Sequence>>;
+
+  void admit();
+  bool fits(const Sequence& sequence) const;
+  bool make_slot_for(const Sequence& sequence);
+  void look_up_prefixes();
+  Sequence* next_prompt() const;
+  PlanEntry entry_for(Sequence& sequence, uint32_t count) const;
+  bool get_pages(PlanEntry& entry);
+  void preempt(Sequence* sequence);
+  bool is_running(const Sequence* sequence) const;
+  uint64_t needed_soon(const Sequence& sequence) const;
+
+  KvCache& cache_;
+  const SchedulerOptions options_;
+  Sequences waiting_, running_;
+  FairOrder fair_;
+  uint64_t n_preempted_ = 0;
+};
+
+}  // namespace maru::engine
