@@ -1,5 +1,5 @@
-// Sizes of the ggml tensor types that Maru reads: enough to check a file's directory. How their
-// blocks are decoded stands in tensor/format.h.
+// Sizes of all ggml tensor types that files use: enough to check a file's directory. Which of them
+// can be decoded, and how, stands in tensor/format.h.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,7 @@ struct GgmlType {
   uint32_t block_bytes;
 };
 
-// Null for a type that Maru does not read.
+// Null for a type that is not known here.
 const GgmlType* find_ggml_type(uint32_t id);
 
 }  // namespace maru::formats
