@@ -186,7 +186,7 @@ class LinearKernels : public testing::TestWithParam<const BlockFormat*> {};
 TEST_P(LinearKernels, AreWithinTheRoundingBound) {
   const BlockFormat& format = *GetParam();
   Random random(3);
-  const size_t all_rows[] = {1, 2, 3, 4, 5, 6, 7, 13, 31};
+  const size_t all_rows[] = {1, 2, 3, 4, 5, 6, 7, 13, 31, 75, 76, 77, 79, 80, 90};
   const size_t all_outputs[] = {1, 15, 16, 17, 33, 48, 80, 83};
   size_t n = 0;
   for (size_t k : widths_of(format)) {
@@ -203,7 +203,7 @@ TEST_P(LinearKernels, AreWithinTheRoundingBound) {
 TEST_P(LinearKernels, GiveARowTheSameBitsAloneAndInABatch) {
   const BlockFormat& format = *GetParam();
   Random random(4);
-  const size_t rows = 13, n_out = 71;
+  const size_t rows = 85, n_out = 71;  // enough for the kernels of many rows
   const Problem batch(format, rows, widths_of(format).back(), n_out, random);
   for (const Kernel* kernel : kernels_of(format)) {
     SCOPED_TRACE(kernels::isa_name(kernel->isa));
