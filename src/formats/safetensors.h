@@ -30,6 +30,7 @@ class SafetensorsSet {
   const std::vector<TensorInfo>& tensors() const { return tensors_; }
   // name -> dtype spelling of tensors whose dtype this reader does not know.
   const std::unordered_map<std::string, std::string>& unsupported() const { return unsupported_; }
+  const std::vector<MappedFile>& files() const { return files_; }
 
  private:
   // Adds one file's tensors. Overlap is checked once, after the last file.

@@ -18,14 +18,19 @@ size_t PackedWeight::packed_bytes(const BlockFormat& format, size_t n_out, size_
   return (n_out + kPanelRows - 1) / kPanelRows * format.panel_bytes(k);
 }
 
-PackedWeight PackedWeight::pack(const BlockFormat& format, const uint8_t* rows, size_t n_out,
-                                size_t k, ThreadPool& pool) {
+PackedWeight PackedWeight::without_data(const BlockFormat& format, size_t n_out, size_t k) {
   MARU_CHECK(n_out > 0 && k > 0);
   PackedWeight w;
   w.format_ = &format;
   w.n_out_ = n_out;
   w.k_ = k;
   w.panel_bytes_ = format.panel_bytes(k);
+  return w;
+}
+
+PackedWeight PackedWeight::pack(const BlockFormat& format, const uint8_t* rows, size_t n_out,
+                                size_t k, ThreadPool& pool) {
+  PackedWeight w = without_data(format, n_out, k);
   w.panels_.reset(new (kAlignment) uint8_t[w.bytes()]);
   const size_t row_bytes = format_bytes(format, k);
   pool.parallel_for(w.n_panels(), 8, [&](size_t begin, size_t end) {

@@ -21,6 +21,9 @@ class PackedWeight {
   static PackedWeight pack(const BlockFormat& format, const uint8_t* rows, size_t n_out, size_t k,
                            ThreadPool& pool);
 
+  // Format and shape only, to plan with before loading: panels() is null.
+  static PackedWeight without_data(const BlockFormat& format, size_t n_out, size_t k);
+
   // Bytes that pack() will allocate, for the memory estimate before loading.
   static size_t packed_bytes(const BlockFormat& format, size_t n_out, size_t k);
 
