@@ -1,0 +1,132 @@
+#include "nn/executor.h"
+
+#include <cstdlib>
+#include <utility>
+
+#include "base/check.h"
+#include "nn/stage_run.h"
+
+namespace maru::nn {
+namespace {
+
+// Rows of one sequence that attend in one call: enough to use a page's keys several times.
+constexpr size_t kAttentionTile = 32;
+constexpr size_t kAlign = 64;
+
+size_t aligned(size_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
+
+void fill_ropes(const StageRun& run) {
+  const size_t n_ropes = run.program.ropes.size();
+  share_items(run.pool, run.batch.tokens.size(), 16, [&](size_t, size_t begin, size_t end) {
+    for (size_t i = 0; i < n_ropes; ++i) {
+      const RopeSpec& rope = run.program.ropes[i];
+      for (size_t row = begin; row < end; ++row)
+        fill_rope_row(rope, run.batch.positions[row], run.workspace.ropes[i] + row * rope.n_rot);
+    }
+  });
+}
+
+// The longest parts first, so that no thread is left with one at the end.
+void cut_attention_tiles(const Batch& batch, Workspace& workspace) {
+  workspace.tiles.clear();
+  for (uint32_t s = 0; s < batch.sequences.size(); ++s) {
+    const auto n = static_cast<uint32_t>(batch.sequences[s].n_rows);
+    for (uint32_t begin = 0; begin < n; begin += kAttentionTile)
+      workspace.tiles.push_back({s, begin, std::min<uint32_t>(begin + kAttentionTile, n)});
+  }
+  std::stable_sort(workspace.tiles.begin(), workspace.tiles.end(),
+                   [&](const auto& a, const auto& b) {
+                     auto reach = [&](const auto& t) {
+                       return batch.sequences[t.sequence].first_position + t.end;
+                     };
+                     return reach(a) > reach(b);
+                   });
+}
+
+}  // namespace
+
+size_t kv_value_bytes(kernels::KvType type) { return type == kernels::KvType::kF32 ? 4 : 2; }
+
+void Workspace::AlignedFree::operator()(uint8_t* p) const { std::free(p); }
+
+Executor::Executor(Program program, const kernels::KernelSet& kernels, KvGeometry kv)
+    : program_(std::move(program)), kernels_(kernels), kv_(kv) {}
+
+struct Executor::Sizes {
+  size_t quantised = 0, thread_floats = 1;
+  size_t total = 0;
+};
+
+Executor::Sizes Executor::plan_sizes(size_t max_rows, size_t n_threads) const {
+  Sizes sizes;
+  for (const Stage& stage : program_.stages) {
+    if (!stage.products.empty()) {
+      const size_t k = stage.products[0].in_width[0];
+      const size_t tile = tile_rows(k);
+      const size_t n_tiles = (max_rows + tile - 1) / tile;
+      sizes.quantised = std::max(sizes.quantised,
+                                 n_tiles * kernels::quantised_bytes(std::min(tile, max_rows), k));
+      if (stage.body == StageBody::kGatedProduct)
+        sizes.thread_floats = std::max(sizes.thread_floats, gate_scratch_floats(max_rows, k));
+    }
+    if (stage.body == StageBody::kAttend) {
+      const AttendSpec& spec = stage.attend.node.attend;
+      sizes.thread_floats =
+          std::max(sizes.thread_floats, kernels::attention_scratch_floats(spec.head_dim));
+    }
+  }
+  for (const Buffer& buffer : program_.buffers)
+    sizes.total += aligned(max_rows * buffer.width * sizeof(float));
+  for (const RopeSpec& rope : program_.ropes)
+    sizes.total += aligned(max_rows * rope.n_rot * sizeof(float));
+  sizes.total +=
+      aligned(sizes.quantised) + n_threads * aligned(sizes.thread_floats * sizeof(float));
+  return sizes;
+}
+
+size_t Executor::workspace_bytes(size_t max_rows, size_t n_threads) const {
+  return plan_sizes(max_rows, n_threads).total;
+}
+
+std::unique_ptr<Workspace> Executor::make_workspace(size_t max_rows, size_t n_threads) const {
+  MARU_CHECK(max_rows > 0 && n_threads > 0);
+  const Sizes sizes = plan_sizes(max_rows, n_threads);
+  auto w = std::make_unique<Workspace>();
+  w->max_rows = max_rows;
+  w->n_threads = n_threads;
+  w->n_thread_floats = sizes.thread_floats;
+  w->memory.reset(static_cast<uint8_t*>(std::aligned_alloc(kAlign, std::max(sizes.total, kAlign))));
+  MARU_CHECK(w->memory != nullptr);
+  uint8_t* at = w->memory.get();
+  auto take = [&](size_t bytes) { return std::exchange(at, at + aligned(bytes)); };
+  auto take_floats = [&](size_t n) { return reinterpret_cast<float*>(take(n * sizeof(float))); };
+  for (const Buffer& buffer : program_.buffers)
+    w->buffers.push_back(take_floats(max_rows * buffer.width));
+  for (const RopeSpec& rope : program_.ropes)
+    w->ropes.push_back(take_floats(max_rows * rope.n_rot));
+  w->quantised = take(sizes.quantised);
+  for (size_t t = 0; t < n_threads; ++t)
+    w->thread_floats.push_back(take_floats(sizes.thread_floats));
+  MARU_CHECK(at == w->memory.get() + sizes.total);
+  return w;
+}
+
+void Executor::run(const Batch& batch, ThreadPool& pool, Workspace& workspace) const {
+  MARU_CHECK(batch.tokens.size() <= workspace.max_rows && pool.size() <= workspace.n_threads);
+  MARU_CHECK(batch.positions.size() == batch.tokens.size());
+  const StageRun run{program_, kernels_, kv_, batch, pool, workspace};
+  fill_ropes(run);
+  cut_attention_tiles(batch, workspace);
+  for (const Stage& stage : program_.stages) {
+    if (run.n_rows(stage) == 0) continue;
+    run_rows(run, stage);
+    switch (stage.body) {
+      case StageBody::kNone: break;
+      case StageBody::kProduct: run_product(run, stage); break;
+      case StageBody::kGatedProduct: run_gated_product(run, stage); break;
+      case StageBody::kAttend: run_attend(run, stage); break;
+    }
+  }
+}
+
+}  // namespace maru::nn

@@ -1,0 +1,147 @@
+// The product part of a stage: panels of packed weights against tiles of rows.
+#include <cstring>
+
+#include "nn/stage_run.h"
+
+namespace maru::nn {
+namespace {
+
+constexpr size_t kPanel = kernels::kPanelRows;
+// Panels that a thread takes at a time when there are many rows: a strip of weights stays in the
+// second cache while a tile of rows passes.
+constexpr size_t kStripPanels = 4;
+constexpr size_t kGateFloats = size_t{32} << 10;
+
+// One tile of the stage's rows, as a product's input.
+struct Tile {
+  size_t first_row, n_rows;
+  const float* x;  // float rows, ld k
+  const uint8_t* quantised;
+};
+
+struct Tiling {
+  size_t rows, n;
+};
+
+Tiling tiling_of(const StageRun& run, const Stage& stage) {
+  const size_t rows = tile_rows(stage.products[0].in_width[0]);
+  return {.rows = rows, .n = (run.n_rows(stage) + rows - 1) / rows};
+}
+
+Tile tile_at(const StageRun& run, const Stage& stage, const Tiling& tiling, size_t index) {
+  const Step& step = stage.products[0];
+  const size_t k = step.in_width[0];
+  const size_t first = index * tiling.rows;
+  return {.first_row = first,
+          .n_rows = std::min(tiling.rows, run.n_rows(stage) - first),
+          .x = run.buffer(step.in[0]) + first * k,
+          .quantised = run.workspace.quantised + index * kernels::quantised_bytes(tiling.rows, k)};
+}
+
+// A static grain for few rows (memory-bound: long runs of panels), strips for many.
+size_t grain_of(size_t n_panels, size_t n_rows, size_t n_threads) {
+  const size_t share = (n_panels + 4 * n_threads - 1) / (4 * n_threads);
+  return n_rows <= 8 ? std::max<size_t>(share, 1)
+                     : std::min(std::max<size_t>(share, 1), kStripPanels);
+}
+
+// out[row - row_base] for the panels [begin, end) of one weight, bias included.
+void multiply(const StageRun& run, const Linear& linear, const Tile& tile, size_t begin, size_t end,
+              float* out, size_t ld_out, size_t row_base, bool accumulate) {
+  if (!linear.bias.empty()) {
+    const size_t first = begin * kPanel;
+    const size_t n = std::min(end * kPanel, linear.weight.n_out()) - first;
+    for (size_t t = 0; t < tile.n_rows; ++t) {
+      float* row = out + t * ld_out + (first - row_base);
+      const float* bias = linear.bias.data() + first;
+      for (size_t i = 0; i < n; ++i) row[i] = accumulate ? row[i] + bias[i] : bias[i];
+    }
+    accumulate = true;
+  }
+  const bool floats = linear.weight.format().float_input;
+  tensor::linear(run.kernels, linear.weight,
+                 {.x = floats ? static_cast<const void*>(tile.x) : tile.quantised,
+                  .ld_x = linear.weight.k(),
+                  .n_rows = tile.n_rows,
+                  .panel_begin = begin,
+                  .panel_end = end,
+                  .out = out,
+                  .ld_out = ld_out,
+                  .row_base = row_base,
+                  .accumulate = accumulate});
+}
+
+}  // namespace
+
+size_t gate_scratch_floats(size_t max_rows, size_t k) {
+  return std::max(2 * std::min(max_rows, tile_rows(k)) * kPanel, kGateFloats);
+}
+
+void run_product(const StageRun& run, const Stage& stage) {
+  size_t n_panels = 0;
+  for (const Step& step : stage.products) n_panels += step.node.linear->weight.n_panels();
+  const Tiling tiling = tiling_of(run, stage);
+  const size_t grain = grain_of(n_panels, run.n_rows(stage), run.pool.size());
+  const size_t n_strips = (n_panels + grain - 1) / grain;
+  share_items(run.pool, tiling.n * n_strips, 1, [&](size_t, size_t first_item, size_t end_item) {
+    for (size_t item = first_item; item < end_item; ++item) {
+      const Tile tile = tile_at(run, stage, tiling, item / n_strips);
+      // The panels of all products count through; a strip may reach over the end of one.
+      size_t begin = item % n_strips * grain;
+      const size_t end = std::min(begin + grain, n_panels);
+      size_t base = 0;
+      for (const Step& step : stage.products) {
+        const Linear& linear = *step.node.linear;
+        const size_t stop = std::min(end, base + linear.weight.n_panels());
+        if (begin < stop) {
+          multiply(run, linear, tile, begin - base, stop - base,
+                   run.buffer(step.out) + tile.first_row * step.node.width, step.node.width, 0,
+                   step.accumulate);
+          begin = stop;
+        }
+        base += linear.weight.n_panels();
+      }
+    }
+  });
+}
+
+void run_gated_product(const StageRun& run, const Stage& stage) {
+  const Linear& gate = *stage.products[0].node.linear;
+  const Linear& up = *stage.products[1].node.linear;
+  const size_t width = stage.gate.node.width;
+  const size_t n_panels = gate.weight.n_panels();
+  const Tiling tiling = tiling_of(run, stage);
+  const size_t grain = grain_of(n_panels, run.n_rows(stage), run.pool.size());
+  const size_t n_strips = (n_panels + grain - 1) / grain;
+  share_items(
+      run.pool, tiling.n * n_strips, 1, [&](size_t thread, size_t first_item, size_t end_item) {
+        float* scratch = run.workspace.thread_floats[thread];
+        for (size_t item = first_item; item < end_item; ++item) {
+          const Tile tile = tile_at(run, stage, tiling, item / n_strips);
+          const size_t strip_begin = item % n_strips * grain;
+          const size_t strip_end = std::min(strip_begin + grain, n_panels);
+          const size_t step =
+              std::max<size_t>(1, run.workspace.n_thread_floats / (2 * tile.n_rows * kPanel));
+          for (size_t begin = strip_begin; begin < strip_end; begin += step) {
+            const size_t end = std::min(begin + step, strip_end);
+            const size_t base = begin * kPanel;
+            const size_t n = std::min(end * kPanel, width) - base;
+            float* gate_x = scratch;
+            float* up_x = scratch + tile.n_rows * n;
+            multiply(run, gate, tile, begin, end, gate_x, n, base, false);
+            multiply(run, up, tile, begin, end, up_x, n, base, false);
+            run.kernels.gate({.gate = stage.gate.node.gate,
+                              .gate_x = gate_x,
+                              .up = up_x,
+                              .ld = n,
+                              .n = n,
+                              .row_begin = 0,
+                              .row_end = tile.n_rows,
+                              .out = run.buffer(stage.gate.out) + tile.first_row * width + base,
+                              .ld_out = width});
+          }
+        }
+      });
+}
+
+}  // namespace maru::nn

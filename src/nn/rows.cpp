@@ -1,0 +1,230 @@
+// The row part of a stage: forward of the ops that treat each row (and head) by itself. Written as
+// functions over a range of rows, so that a backward can stand beside each.
+#include <cmath>
+#include <cstring>
+
+#include "base/check.h"
+#include "nn/stage_run.h"
+
+namespace maru::nn {
+namespace {
+
+struct RowRange {
+  size_t begin, end;
+};
+
+void embed(const StageRun& run, const Step& step, RowRange r) {
+  const size_t width = step.node.width;
+  for (size_t row = r.begin; row < r.end; ++row) {
+    float* out = run.buffer(step.out) + row * width;
+    step.node.linear->weight.read_row(static_cast<size_t>(run.batch.tokens[row]), out);
+    const float scale = step.node.scalar;
+    for (size_t i = 0; scale != 1.0f && i < width; ++i) out[i] *= scale;
+  }
+}
+
+// Heads lie one behind the other, so that [rows, heads * n] is also [rows * heads, n].
+void rms_norm(const StageRun& run, const Step& step, RowRange r) {
+  const size_t heads = step.node.n_heads;
+  const size_t n = step.node.width / heads;
+  run.kernels.rms_norm({.x = run.buffer(step.in[0]),
+                        .ld_x = n,
+                        .weight = step.node.weight,
+                        .eps = step.node.scalar,
+                        .n = n,
+                        .row_begin = r.begin * heads,
+                        .row_end = r.end * heads,
+                        .out = run.buffer(step.out),
+                        .ld_out = n});
+}
+
+void copy_rows(const StageRun& run, const Step& step, RowRange r) {
+  if (step.out == step.in[0]) return;
+  const size_t width = step.node.width;
+  std::memcpy(run.buffer(step.out) + r.begin * width, run.buffer(step.in[0]) + r.begin * width,
+              (r.end - r.begin) * width * sizeof(float));
+}
+
+void rope(const StageRun& run, const Step& step, RowRange r) {
+  copy_rows(run, step, r);
+  const RopeSpec& spec = run.program.ropes[step.node.rope];
+  run.kernels.rope({.x = run.buffer(step.out),
+                    .ld_x = step.node.width,
+                    .n_heads = step.node.n_heads,
+                    .head_dim = step.node.width / step.node.n_heads,
+                    .n_rot = spec.n_rot,
+                    .interleaved = spec.interleaved,
+                    .cos_sin = run.workspace.ropes[step.node.rope],
+                    .token_begin = r.begin,
+                    .token_end = r.end});
+}
+
+void gate(const StageRun& run, const Step& step, RowRange r) {
+  run.kernels.gate({.gate = step.node.gate,
+                    .gate_x = run.buffer(step.in[0]),
+                    .up = run.buffer(step.in[1]),
+                    .ld = step.node.width,
+                    .n = step.node.width,
+                    .row_begin = r.begin,
+                    .row_end = r.end,
+                    .out = run.buffer(step.out),
+                    .ld_out = step.node.width});
+}
+
+void add(const StageRun& run, const Step& step, RowRange r) {
+  copy_rows(run, step, r);
+  const size_t at = r.begin * step.node.width;
+  run.kernels.add({.x = run.buffer(step.in[1]) + at,
+                   .n = (r.end - r.begin) * step.node.width,
+                   .scale = 1.0f,
+                   .y = run.buffer(step.out) + at});
+}
+
+void softcap(const StageRun& run, const Step& step, RowRange r) {
+  const size_t width = step.node.width;
+  const float cap = step.node.scalar;
+  const float* x = run.buffer(step.in[0]);
+  float* out = run.buffer(step.out);
+  for (size_t i = r.begin * width; i < r.end * width; ++i) out[i] = cap * std::tanh(x[i] / cap);
+}
+
+void pick(const StageRun& run, const Step& step, RowRange r) {
+  const size_t width = step.node.width;
+  for (size_t row = r.begin; row < r.end; ++row)
+    std::memcpy(run.buffer(step.out) + row * width,
+                run.buffer(step.in[0]) + run.batch.picked[row] * width, width * sizeof(float));
+}
+
+void run_step(const StageRun& run, const Step& step, RowRange r) {
+  switch (step.node.op) {
+    case OpKind::kEmbed: return embed(run, step, r);
+    case OpKind::kRmsNorm: return rms_norm(run, step, r);
+    case OpKind::kRope: return rope(run, step, r);
+    case OpKind::kGate: return gate(run, step, r);
+    case OpKind::kAdd: return add(run, step, r);
+    case OpKind::kSoftcap: return softcap(run, step, r);
+    case OpKind::kPick: return pick(run, step, r);
+    case OpKind::kLinear:
+    case OpKind::kAttend: break;  // bodies of stages
+  }
+  MARU_CHECK(false);
+}
+
+kernels::KvView kv_view(const StageRun& run, const AttendSpec& spec, const SequenceRows& sequence) {
+  const size_t k_bytes =
+      size_t{spec.n_kv_heads} * run.kv.page_tokens * spec.head_dim * kv_value_bytes(run.kv.type);
+  const size_t offset = spec.layer_in_group * 2 * k_bytes;
+  return {.pages = sequence.pages[spec.kv_group].data(),
+          .k_offset = offset,
+          .v_offset = offset + k_bytes,
+          .page_tokens = run.kv.page_tokens,
+          .n_kv_heads = spec.n_kv_heads,
+          .head_dim = spec.head_dim,
+          .type = run.kv.type};
+}
+
+void store_kv(const StageRun& run, const Step& step, RowRange r) {
+  const AttendSpec& spec = step.node.attend;
+  const size_t width = step.in_width[1];
+  for (const SequenceRows& s : run.batch.sequences) {
+    const size_t begin = std::max(r.begin, s.row_begin);
+    const size_t end = std::min(r.end, s.row_begin + s.n_rows);
+    if (begin >= end) continue;
+    run.kernels.store_kv({.kv = kv_view(run, spec, s),
+                          .k = run.buffer(step.in[1]) + s.row_begin * width,
+                          .v = run.buffer(step.in[2]) + s.row_begin * width,
+                          .ld = width,
+                          .first_position = s.first_position,
+                          .token_begin = begin - s.row_begin,
+                          .token_end = end - s.row_begin});
+  }
+}
+
+void quantise(const StageRun& run, const Stage& stage, RowRange r) {
+  const Step& product = stage.products[0];
+  const size_t k = product.in_width[0];
+  const size_t tile = tile_rows(k);
+  const size_t first = r.begin / tile * tile;
+  const size_t n = std::min(tile, run.n_rows(stage) - first);
+  run.kernels.quantise(
+      {.x = run.buffer(product.in[0]) + first * k,
+       .ld_x = k,
+       .n_rows = n,
+       .k = k,
+       .row_begin = r.begin - first,
+       .row_end = r.end - first,
+       .out = run.workspace.quantised + first / tile * kernels::quantised_bytes(tile, k)});
+}
+
+// Rows that one thread takes at a time: enough work to pay for taking them, few enough to stay in
+// the first cache from step to step. Divides every tile, whole groups of activations.
+size_t block_rows(const Stage& stage) {
+  size_t width = 1;
+  for (const Step& step : stage.rows) width = std::max(width, step.node.width);
+  for (const Step& step : stage.products) width = std::max(width, step.in_width[0]);
+  return kernels::kActRowGroup * (width >= 4096 ? 1 : width >= 1024 ? 2 : 4);
+}
+
+}  // namespace
+
+bool wants_quantised(const Stage& stage) {
+  return std::any_of(stage.products.begin(), stage.products.end(), [](const Step& step) {
+    return !step.node.linear->weight.format().float_input;
+  });
+}
+
+size_t tile_rows(size_t k) {
+  constexpr size_t kTileBytes = size_t{384} << 10;
+  size_t rows = 4 * kernels::kActRowGroup;
+  while (rows < 512 && rows * 2 * (k + k / 4) <= kTileBytes) rows *= 2;
+  return rows;
+}
+
+void run_rows(const StageRun& run, const Stage& stage) {
+  const bool quantises = wants_quantised(stage);
+  const bool stores = stage.body == StageBody::kAttend;
+  if (stage.rows.empty() && !quantises && !stores) return;
+  share_items(run.pool, run.n_rows(stage), block_rows(stage),
+              [&](size_t, size_t begin, size_t end) {
+                // A single piece may span tiles.
+                const size_t block = block_rows(stage);
+                for (size_t b = begin; b < end; b += block) {
+                  const RowRange r{b, std::min(b + block, end)};
+                  for (const Step& step : stage.rows) run_step(run, step, r);
+                  if (stores) store_kv(run, stage.attend, r);
+                  if (quantises) quantise(run, stage, r);
+                }
+              });
+}
+
+void run_attend(const StageRun& run, const Stage& stage) {
+  const Step& step = stage.attend;
+  const AttendSpec& spec = step.node.attend;
+  const size_t width = step.node.width;
+  const size_t n_items = run.workspace.tiles.size() * spec.n_kv_heads;
+  share_items(run.pool, n_items, 1, [&](size_t thread, size_t begin, size_t end) {
+    for (size_t item = begin; item < end; ++item) {
+      const Workspace::AttentionTile& tile = run.workspace.tiles[item / spec.n_kv_heads];
+      const size_t head = item % spec.n_kv_heads;
+      const SequenceRows& s = run.batch.sequences[tile.sequence];
+      run.kernels.attention({.kv = kv_view(run, spec, s),
+                             .q = run.buffer(step.in[0]) + s.row_begin * width,
+                             .ld_q = width,
+                             .n_heads = spec.n_heads,
+                             .first_position = s.first_position,
+                             .window = spec.window,
+                             .scale = spec.scale,
+                             .softcap = spec.softcap,
+                             .sinks = nullptr,
+                             .token_begin = tile.begin,
+                             .token_end = tile.end,
+                             .kv_head_begin = head,
+                             .kv_head_end = head + 1,
+                             .out = run.buffer(step.out) + s.row_begin * width,
+                             .ld_out = width,
+                             .scratch = run.workspace.thread_floats[thread]});
+    }
+  });
+}
+
+}  // namespace maru::nn
