@@ -1,5 +1,5 @@
-// A loaded model: configuration, packed weights and compiled stages. Immutable after load; run() may
-// be called by one thread at a time per Workspace.
+// A loaded model: configuration, packed weights and compiled stages. Immutable after load; run()
+// may be called by one thread at a time per Workspace.
 #pragma once
 
 #include <cstddef>
@@ -20,9 +20,9 @@ namespace maru::models {
 // KV rows live in pages of `page_tokens` positions. A group is a set of layers with the same
 // lifetime: full attention keeps every page, a window only those that its last positions see.
 struct KvGroup {
-  uint32_t window = 0;          // 0: full
+  uint32_t window = 0;  // 0: full
   uint32_t n_layers = 0;
-  size_t bytes_per_token = 0;   // of all its layers, K and V
+  size_t bytes_per_token = 0;  // of all its layers, K and V
 };
 struct KvLayout {
   uint32_t page_tokens = 64;
@@ -33,15 +33,15 @@ struct KvLayout {
 
 // What `maru info` and the API tell about a model.
 struct ModelInfo {
-  std::string family;        // "llama", "qwen2", "qwen3", "gemma3"
-  std::string name;          // as the file calls itself
-  std::string licence;       // as the file states it, or empty
+  std::string family;   // "llama", "qwen2", "qwen3", "gemma3"
+  std::string name;     // as the file calls itself
+  std::string licence;  // as the file states it, or empty
   uint64_t n_parameters = 0;
   uint32_t n_layers = 0, n_heads = 0, n_kv_heads = 0, head_dim = 0, dim = 0;
   uint32_t vocab_size = 0;
-  uint32_t context_length = 0;  // that the model was made for
+  uint32_t context_length = 0;                                 // that the model was made for
   std::vector<std::pair<std::string, uint64_t>> format_bytes;  // block format -> bytes in the file
-  uint64_t fingerprint = 0;     // of configuration and tensor directory; part of cache keys
+  uint64_t fingerprint = 0;  // of configuration and tensor directory; part of cache keys
 };
 
 enum class LogitsWanted : uint8_t { kNone, kLast, kAll };
@@ -65,9 +65,9 @@ struct LoadOptions {
 // Memory that a load and a context of `n_tokens` will take, from the file's directory alone.
 struct MemoryEstimate {
   uint64_t weight_bytes = 0;
-  uint64_t work_bytes = 0;           // for `max_rows` rows a step
-  uint64_t kv_bytes_per_token = 0;   // of full groups
-  uint64_t kv_fixed_bytes = 0;       // of window groups, per sequence
+  uint64_t work_bytes = 0;          // for `max_rows` rows a step
+  uint64_t kv_bytes_per_token = 0;  // of full groups
+  uint64_t kv_fixed_bytes = 0;      // of window groups, per sequence
 };
 
 // Scratch of one running step; sized once. Not thread-safe.
@@ -92,7 +92,8 @@ class Model {
                                                                   size_t n_threads) const;
 
   // Runs one step over all sequences. Token ids must be below vocab_size. Logits rows
-  // [n, vocab_size] follow the order of sequences, then of tokens; `logits` has room for all wanted.
+  // [n, vocab_size] follow the order of sequences, then of tokens; `logits` has room for all
+  // wanted.
   void run(std::span<const StepSequence> sequences, ThreadPool& pool, Workspace& workspace,
            float* logits) const;
 

@@ -1,0 +1,129 @@
+#include "models/model.h"
+
+#include <utility>
+
+#include "base/check.h"
+#include "models/prepared.h"
+#include "nn/executor.h"
+
+namespace maru::models {
+
+namespace {
+
+template <class T>
+Status drop_value(Result<T> result) {
+  if (!result) return std::move(result).error();
+  return {};
+}
+
+}  // namespace
+
+class Workspace {
+ public:
+  std::unique_ptr<nn::Workspace> buffers;
+  std::vector<int32_t> tokens;
+  std::vector<uint32_t> positions, picked;
+  std::vector<nn::SequenceRows> sequences;
+};
+
+struct Model::Impl {
+  ModelInfo info;
+  KvLayout kv;
+  Weights weights;
+  std::unique_ptr<nn::Executor> executor;
+};
+
+Model::Model(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Model::~Model() = default;
+const ModelInfo& Model::info() const { return impl_->info; }
+const KvLayout& Model::kv_layout() const { return impl_->kv; }
+
+Result<std::unique_ptr<Model>> Model::load(const std::string& path, const LoadOptions& options,
+                                           ThreadPool& pool) {
+  MARU_ASSIGN_OR_RETURN(PreparedModel prepared, prepare_model(path, options.kv_type));
+  // All names and shapes are checked before the first tensor is packed.
+  MARU_RETURN_IF_ERROR(
+      drop_value(read_weights(prepared.source, *prepared.family, prepared.config, nullptr)));
+  auto impl = std::make_unique<Impl>();
+  impl->info = describe_model(prepared);
+  impl->kv = prepared.kv;
+  MARU_ASSIGN_OR_RETURN(impl->weights,
+                        read_weights(prepared.source, *prepared.family, prepared.config, &pool));
+  impl->executor = std::make_unique<nn::Executor>(
+      compile_model(prepared, impl->weights, options.fused), kernels::KernelSet(options.isa),
+      nn::KvGeometry{.page_tokens = prepared.kv.page_tokens, .type = prepared.kv.type});
+  return std::unique_ptr<Model>(new Model(std::move(impl)));
+}
+
+Result<ModelInfo> Model::read_info(const std::string& path) {
+  MARU_ASSIGN_OR_RETURN(PreparedModel prepared, prepare_model(path, kernels::KvType::kF16));
+  MARU_RETURN_IF_ERROR(
+      drop_value(read_weights(prepared.source, *prepared.family, prepared.config, nullptr)));
+  return describe_model(prepared);
+}
+
+Result<MemoryEstimate> Model::estimate_memory(const std::string& path, kernels::KvType kv_type,
+                                              size_t max_rows) {
+  constexpr size_t kThreads = 64;  // scratch per thread is small; more threads change little
+  MARU_ASSIGN_OR_RETURN(PreparedModel prepared, prepare_model(path, kv_type));
+  MARU_ASSIGN_OR_RETURN(Weights weights,
+                        read_weights(prepared.source, *prepared.family, prepared.config, nullptr));
+  const nn::Executor executor(compile_model(prepared, weights, true),
+                              kernels::KernelSet(kernels::Isa::kScalar),
+                              {.page_tokens = prepared.kv.page_tokens, .type = prepared.kv.type});
+  MemoryEstimate estimate;
+  estimate.weight_bytes = weight_bytes(weights);
+  estimate.work_bytes = executor.workspace_bytes(max_rows, kThreads);
+  for (const KvGroup& group : prepared.kv.groups) {
+    if (group.window == 0) {
+      estimate.kv_bytes_per_token += group.bytes_per_token;
+    } else {
+      // The pages that a window can touch, and the one being written.
+      const uint64_t page = prepared.kv.page_tokens;
+      const uint64_t n_pages = (group.window + page - 2) / page + 1;
+      estimate.kv_fixed_bytes += n_pages * page * group.bytes_per_token;
+    }
+  }
+  return estimate;
+}
+
+std::unique_ptr<Workspace, void (*)(Workspace*)> Model::make_workspace(size_t max_rows,
+                                                                       size_t n_threads) const {
+  auto* workspace = new Workspace;
+  workspace->buffers = impl_->executor->make_workspace(max_rows, n_threads);
+  return {workspace, [](Workspace* w) { delete w; }};
+}
+
+void Model::run(std::span<const StepSequence> sequences, ThreadPool& pool, Workspace& workspace,
+                float* logits) const {
+  Workspace& w = workspace;
+  w.tokens.clear();
+  w.positions.clear();
+  w.picked.clear();
+  w.sequences.clear();
+  for (const StepSequence& s : sequences) {
+    MARU_CHECK(s.pages.size() == impl_->kv.groups.size());
+    const size_t first_row = w.tokens.size();
+    w.sequences.push_back({.row_begin = first_row,
+                           .n_rows = s.tokens.size(),
+                           .first_position = s.first_position,
+                           .pages = s.pages});
+    for (size_t i = 0; i < s.tokens.size(); ++i) {
+      MARU_CHECK(s.tokens[i] >= 0 && static_cast<uint32_t>(s.tokens[i]) < impl_->info.vocab_size);
+      w.tokens.push_back(s.tokens[i]);
+      w.positions.push_back(s.first_position + static_cast<uint32_t>(i));
+      const bool last = i + 1 == s.tokens.size();
+      if (s.logits == LogitsWanted::kAll || (s.logits == LogitsWanted::kLast && last))
+        w.picked.push_back(static_cast<uint32_t>(first_row + i));
+    }
+  }
+  if (w.tokens.empty()) return;
+  impl_->executor->run({.tokens = w.tokens,
+                        .positions = w.positions,
+                        .sequences = w.sequences,
+                        .picked = w.picked,
+                        .logits = logits},
+                       pool, *w.buffers);
+}
+
+}  // namespace maru::models
