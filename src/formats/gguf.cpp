@@ -294,7 +294,7 @@ class GgufFile::Parser {
     if (type == nullptr) {
       return Error{ErrorCode::kInvalidArgument,
                    "tensor " + quote_name(tensor.name) + " has the ggml type " +
-                       std::to_string(tensor.gguf_type) + ", which Maru does not read",
+                       std::to_string(tensor.gguf_type) + ", which is not known",
                    "use a file with F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1 or Q2_K to Q6_K"};
     }
     const uint64_t row = tensor.shape.empty() ? 1 : tensor.shape.back();

@@ -59,7 +59,7 @@ Result<std::string_view> read_header(ByteReader& reader) {
   return std::string_view(reinterpret_cast<const char*>(raw.data()), raw.size());
 }
 
-Result<std::vector<uint64_t>> read_unsigned_array(std::string_view name, const Json& entry,
+Result<std::vector<uint64_t>> read_unsigned_array(std::string_view name, const SortedJson& entry,
                                                   const char* field, size_t max_size) {
   const auto it = entry.find(field);
   if (it == entry.end() || !it->is_array() || it->size() > max_size) {
@@ -67,7 +67,7 @@ Result<std::vector<uint64_t>> read_unsigned_array(std::string_view name, const J
                                    std::to_string(max_size) + " integers");
   }
   std::vector<uint64_t> values;
-  for (const Json& value : *it) {
+  for (const SortedJson& value : *it) {
     if (!value.is_number_unsigned()) {
       return corrupt_entry(
           name, std::string("'") + field + "' holds a value that is not an " + "unsigned integer");
@@ -78,7 +78,7 @@ Result<std::vector<uint64_t>> read_unsigned_array(std::string_view name, const J
 }
 
 // Fills shape, type and data. `dtype_name` gets the spelling; an unknown one leaves the size alone.
-Result<TensorInfo> read_entry(const std::string& name, const Json& entry,
+Result<TensorInfo> read_entry(const std::string& name, const SortedJson& entry,
                               std::span<const uint8_t> buffer, std::string& dtype_name) {
   if (!entry.is_object()) return corrupt_entry(name, "its entry is not an object");
   const auto dtype_field = entry.find("dtype");
@@ -122,7 +122,7 @@ bool is_plain_file_name(std::string_view name) {
 // tensor name -> shard file name.
 Result<std::map<std::string, std::string>> read_index(const std::string& path) {
   MARU_ASSIGN_OR_RETURN(const std::string text, read_file(path, kMaxIndexBytes));
-  MARU_ASSIGN_OR_RETURN(const Json index, parse_json(text));
+  MARU_ASSIGN_OR_RETURN(const SortedJson index, parse_sorted_json(text));
   const auto weight_map = index.find("weight_map");
   if (!index.is_object() || weight_map == index.end() || !weight_map->is_object()) {
     return corrupt("'" + path + "' has no object 'weight_map'");
@@ -146,7 +146,7 @@ Status SafetensorsSet::add_file(std::span<const uint8_t> bytes) {
   JsonLimits limits;
   limits.max_bytes = kMaxHeaderBytes;
   limits.max_depth = kMaxHeaderDepth;
-  Result<Json> header = parse_json(header_text, limits);
+  Result<SortedJson> header = parse_sorted_json(header_text, limits);
   if (!header) return corrupt("the header: " + header.error().message);
   if (!header->is_object()) return corrupt("the header is not a JSON object");
   const std::span<const uint8_t> buffer = bytes.subspan(reader.offset());

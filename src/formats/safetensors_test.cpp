@@ -146,6 +146,22 @@ TEST(Safetensors, RefusesBadEntries) {
   }
 }
 
+// A large model of experts has this many; reading must not be quadratic in them.
+TEST(Safetensors, ManyTensors) {
+  constexpr size_t kTensors = 100000;
+  SafetensorsWriter writer;
+  for (size_t i = 0; i < kTensors; ++i) {
+    writer.add_tensor("t" + std::to_string(i), {1}, std::vector<float>{static_cast<float>(i)});
+  }
+  const std::vector<uint8_t> bytes = writer.finish();
+  const Result<SafetensorsSet> set = SafetensorsSet::parse(bytes);
+  ASSERT_TRUE(set) << set.error().to_string();
+  EXPECT_EQ(set->tensors().size(), kTensors);
+  float value = 0;
+  std::memcpy(&value, set->find_tensor("t77777")->data.data(), sizeof(value));
+  EXPECT_EQ(value, 77777.0F);
+}
+
 TEST(Safetensors, RefusesOverlap) {
   EXPECT_THAT(header_error(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
                            R"("b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})",
