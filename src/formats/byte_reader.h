@@ -33,6 +33,18 @@ class ByteReader {
     return value;
   }
 
+  // A 64-bit length and that many bytes; false, and nothing read, if they are not all there. The
+  // cheap form for vocabularies of hundreds of thousands of strings.
+  bool try_read_string(std::string_view& out) {
+    uint64_t length = 0;
+    if (remaining() < sizeof(length)) return false;
+    std::memcpy(&length, bytes_.data() + offset_, sizeof(length));
+    if (length > remaining() - sizeof(length)) return false;
+    out = {reinterpret_cast<const char*>(bytes_.data() + offset_ + sizeof(length)), length};
+    offset_ += sizeof(length) + length;
+    return true;
+  }
+
   Result<std::span<const uint8_t>> read_bytes(uint64_t count, const char* what) {
     if (count > remaining()) {
       return Error{ErrorCode::kCorrupt,

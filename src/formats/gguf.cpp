@@ -114,8 +114,13 @@ Result<GgufArray> read_strings(ByteReader& reader, uint64_t count) {
   std::vector<std::string_view> values;
   values.reserve(count);
   for (uint64_t i = 0; i < count; ++i) {
-    MARU_ASSIGN_OR_RETURN(const std::string_view value,
-                          read_string(reader, "a string", kMaxStringBytes));
+    std::string_view value;
+    if (!reader.try_read_string(value)) {
+      MARU_ASSIGN_OR_RETURN(value, read_string(reader, "a string", kMaxStringBytes));
+    }
+    if (value.size() > kMaxStringBytes) {
+      return too_large("the length of a string", value.size(), kMaxStringBytes);
+    }
     values.push_back(value);
   }
   return GgufArray{std::move(values)};
