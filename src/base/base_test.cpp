@@ -74,6 +74,28 @@ TEST(Utf8, InvalidBytesAreNotAwaited) {
   EXPECT_EQ(utf8_incomplete_suffix("\xF0\x9F\x98"), 3u);
 }
 
+// The cases of Unicode 15, table 3-8 and of Python's errors="replace".
+TEST(Utf8, InvalidSequencesAreMaximalSubparts) {
+  EXPECT_EQ(utf8_invalid_length("\xFF\x80"), 1u);
+  EXPECT_EQ(utf8_invalid_length("\xC0\xAF"), 1u);
+  EXPECT_EQ(utf8_invalid_length("\xE0\x80\x80"), 1u);
+  EXPECT_EQ(utf8_invalid_length("\xED\xA0\x80"), 1u);
+  EXPECT_EQ(utf8_invalid_length("\xE1\x80\xE2"), 2u);
+  EXPECT_EQ(utf8_invalid_length("\xF0\x91\x92"), 3u);
+  EXPECT_EQ(utf8_invalid_length("\xF1\xBF"), 2u);
+  EXPECT_EQ(utf8_invalid_length("\xF4\x90\x80\x80"), 1u);
+  EXPECT_EQ(utf8_invalid_length("\x80"), 1u);
+}
+
+TEST(Json, SortedValuesReadLargeObjectsInTime) {
+  std::string text = "{";
+  for (int i = 0; i < 200'000; ++i) text += "\"" + std::to_string(i) + "\":1,";
+  const auto value = parse_sorted_json(text + "\"x\":[2]}");
+  ASSERT_TRUE(value.has_value());
+  EXPECT_EQ(value->size(), 200'001u);
+  EXPECT_FALSE(parse_sorted_json(text).has_value());
+}
+
 TEST(Json, RefusesDepthBombsWithoutRecursion) {
   const auto result = parse_json(std::string(100000, '['));
   ASSERT_FALSE(result);

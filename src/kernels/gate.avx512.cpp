@@ -1,8 +1,6 @@
-#include "kernels/vec16.avx512.h"
-// The vocabulary comes first.
-#include "kernels/gate_simd.h"
+#include "kernels/gate.h"
 
 namespace maru::kernels {
 extern const Kernel kernel_gate_avx512;
-constinit const Kernel kernel_gate_avx512 = {Op::kGate, Isa::kAvx512, nullptr, {.gate = gate_simd}};
+constinit const Kernel kernel_gate_avx512 = {Op::kGate, Isa::kAvx512, nullptr, {.gate = gate}};
 }  // namespace maru::kernels

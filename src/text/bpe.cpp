@@ -157,29 +157,31 @@ void Bpe::add_symbols(std::string_view word, std::vector<TokenId>& symbols) cons
   }
 }
 
+// Unknown characters wait for the next known one, also past bytes that stand for others: the order
+// that Hugging Face's BPE gives.
 void Bpe::add_characters(std::string_view word, std::vector<TokenId>& symbols) const {
-  bool after_unknown = false;
+  const auto byte_token = [this](char c) { return options_.byte_tokens[static_cast<uint8_t>(c)]; };
+  bool has_unknown = false;
+  const auto end_unknown = [&] {
+    if (has_unknown) symbols.push_back(options_.unknown);
+    has_unknown = false;
+  };
   while (!word.empty()) {
     const std::string_view character = word.substr(0, utf8_decode(word).length);
     word.remove_prefix(character.size());
     if (const TokenId id = unit_ids_.find(character); id != kNoToken) {
+      end_unknown();
       symbols.push_back(id);
-      after_unknown = false;
-      continue;
-    }
-    const auto byte_token = [this](char c) {
-      return options_.byte_tokens[static_cast<uint8_t>(c)];
-    };
-    if (options_.byte_fallback && std::all_of(character.begin(), character.end(),
-                                              [&](char c) { return byte_token(c) != kNoToken; })) {
+    } else if (options_.byte_fallback &&
+               std::all_of(character.begin(), character.end(),
+                           [&](char c) { return byte_token(c) != kNoToken; })) {
       for (const char c : character) symbols.push_back(byte_token(c));
-      after_unknown = false;
-      continue;
+    } else if (options_.unknown != kNoToken) {
+      if (!options_.fuse_unknown) end_unknown();
+      has_unknown = true;
     }
-    if (options_.unknown == kNoToken || (after_unknown && options_.fuse_unknown)) continue;
-    symbols.push_back(options_.unknown);
-    after_unknown = true;
   }
+  end_unknown();
 }
 
 void Bpe::join_short(Scratch& scratch) const {

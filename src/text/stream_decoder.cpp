@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
+
 namespace maru::text {
 namespace {
 
@@ -18,7 +20,8 @@ size_t overlap(std::string_view text, std::string_view word) {
 StreamDecoder::StreamDecoder(const Tokenizer& tokenizer, std::vector<std::string> stop,
                              bool with_special)
     : tokenizer_(tokenizer), stop_(std::move(stop)), with_special_(with_special) {
-  std::erase_if(stop_, [](const std::string& s) { return s.empty(); });
+  // Half a character never stands in the text, so cutting at it would only break one.
+  std::erase_if(stop_, [](const std::string& s) { return s.empty() || !utf8_is_valid(s); });
 }
 
 std::string StreamDecoder::push(TokenId id) {

@@ -12,8 +12,8 @@ namespace maru::text {
 
 class StreamDecoder {
  public:
-  // `tokenizer` must outlive the decoder. Empty `stop` strings never match. `with_special` shows
-  // control tokens by their spelling.
+  // `tokenizer` must outlive the decoder. `stop` strings that are empty or no UTF-8 never match.
+  // `with_special` shows control tokens by their spelling.
   StreamDecoder(const Tokenizer& tokenizer, std::vector<std::string> stop,
                 bool with_special = false);
 

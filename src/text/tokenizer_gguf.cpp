@@ -14,6 +14,7 @@ using formats::GgufArray;
 using formats::GgufFile;
 
 constexpr size_t kLongestToken = 4096;  // bytes
+constexpr std::string_view kSpaceMark = "▁";
 
 // tokenizer.ggml.token_type
 enum TokenType : int64_t {
@@ -177,7 +178,7 @@ Status build_byte_level(const GgufFile& file, const GgufVocabulary& source, Toke
 
 Status build_sentencepiece(const GgufFile& file, const GgufVocabulary& source,
                            TokenizerParts& parts) {
-  const std::string mark = "▁";
+  const std::string mark(kSpaceMark);
   const bool adds_space = file.get_bool("tokenizer.ggml.add_space_prefix").value_or(true);
   if (adds_space) parts.normaliser.push_back(make_prepend(mark));
   parts.normaliser.push_back(make_replace(make_literal(" "), mark));
@@ -215,6 +216,30 @@ Status build_sentencepiece(const GgufFile& file, const GgufVocabulary& source,
   return {};
 }
 
+// Tokens that are found before the text is split: control tokens, and what the vocabulary's makers
+// defined. Converters write SentencePiece's runs of space marks as spaces; they are marks again
+// here, and also found behind the normaliser, where spaces have become marks.
+void add_tokens(const GgufVocabulary& source, bool is_sentencepiece, TokenizerParts& parts) {
+  std::vector<AddedToken> plain, normalised;
+  for (size_t i = 0; i < source.texts.size(); ++i) {
+    const bool control = source.is_control(i);
+    if (!control && source.types[i] != kUserDefined) continue;
+    AddedToken token{.text = source.texts[i],
+                     .id = static_cast<TokenId>(i),
+                     .guarded = control || looks_like_control(source.texts[i])};
+    if (is_sentencepiece && !token.guarded &&
+        token.text.find_first_not_of(' ') == std::string::npos) {
+      const size_t n_spaces = token.text.size();
+      token.text.clear();
+      for (size_t n = 0; n < n_spaces; ++n) token.text += kSpaceMark;
+      normalised.push_back(token);
+    }
+    plain.push_back(std::move(token));
+  }
+  parts.added = AddedTokens(std::move(plain));
+  parts.normalised_added = AddedTokens(std::move(normalised));
+}
+
 std::optional<TokenId> special_id(const GgufFile& file, std::string_view name, size_t n_tokens) {
   const auto id = file.get_uint("tokenizer.ggml." + std::string(name) + "_token_id");
   if (!id.has_value() || *id >= n_tokens) return std::nullopt;
@@ -235,17 +260,10 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::from_gguf(const formats::GgufFile&
   MARU_ASSIGN_OR_RETURN(const GgufVocabulary source, read_vocabulary(file));
   const size_t n_tokens = source.texts.size();
   std::vector<bool> control(n_tokens);
-  std::vector<AddedToken> added;
-  for (size_t i = 0; i < n_tokens; ++i) {
-    control[i] = source.is_control(i);
-    if (!control[i] && source.types[i] != kUserDefined) continue;
-    added.push_back({.text = source.texts[i],
-                     .id = static_cast<TokenId>(i),
-                     .guarded = control[i] || looks_like_control(source.texts[i])});
-  }
+  for (size_t i = 0; i < n_tokens; ++i) control[i] = source.is_control(i);
   TokenizerParts parts;
   parts.vocabulary = Vocabulary(source.texts, std::move(control));
-  parts.added = AddedTokens(std::move(added));
+  add_tokens(source, *model == "llama", parts);
   MARU_RETURN_IF_ERROR(*model == "gpt2" ? build_byte_level(file, source, parts)
                                         : build_sentencepiece(file, source, parts));
   parts.bos = special_id(file, "bos", n_tokens);
