@@ -1,4 +1,4 @@
-#include <algorithm>
+#include <utility>
 
 #include "engine/step_runner.h"
 
@@ -7,7 +7,7 @@ namespace {
 
 class ModelRunner final : public StepRunner {
  public:
-  ModelRunner(std::unique_ptr<models::Model> model, ThreadPool& pool, size_t max_rows)
+  ModelRunner(std::shared_ptr<const models::Model> model, ThreadPool& pool, size_t max_rows)
       : model_(std::move(model)),
         pool_(pool),
         max_rows_(max_rows),
@@ -24,7 +24,7 @@ class ModelRunner final : public StepRunner {
   }
 
  private:
-  std::unique_ptr<models::Model> model_;
+  const std::shared_ptr<const models::Model> model_;
   ThreadPool& pool_;
   const size_t max_rows_;
   std::unique_ptr<models::Workspace, void (*)(models::Workspace*)> workspace_;
@@ -32,7 +32,7 @@ class ModelRunner final : public StepRunner {
 
 }  // namespace
 
-std::unique_ptr<StepRunner> make_model_runner(std::unique_ptr<models::Model> model,
+std::unique_ptr<StepRunner> make_model_runner(std::shared_ptr<const models::Model> model,
                                               ThreadPool& pool, size_t max_rows) {
   return std::make_unique<ModelRunner>(std::move(model), pool, max_rows);
 }

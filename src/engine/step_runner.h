@@ -27,8 +27,9 @@ class StepRunner {
   virtual void run(std::span<const models::StepSequence> sequences, float* logits) = 0;
 };
 
-// `pool` must outlive the runner. Allocates work buffers for `max_rows` (LocalEngineOptions).
-std::unique_ptr<StepRunner> make_model_runner(std::unique_ptr<models::Model> model,
+// `pool` must outlive the runner. Allocates work buffers for `max_rows` (max_step_rows()). Several
+// runners may share a model.
+std::unique_ptr<StepRunner> make_model_runner(std::shared_ptr<const models::Model> model,
                                               ThreadPool& pool, size_t max_rows);
 
 }  // namespace maru::engine

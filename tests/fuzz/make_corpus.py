@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the seed corpora of the fuzz targets gguf, safetensors and json; they stay tiny.
+"""Writes the seed corpora of the fuzz targets; they stay tiny.
 
     python3 tests/fuzz/make_corpus.py      (from the project's folder)
 
@@ -103,8 +103,35 @@ def json_seeds() -> dict[str, bytes]:
     }
 
 
+def engine_wire_seeds() -> dict[str, bytes]:
+    def text32(value: str) -> bytes:
+        return struct.pack("<I", len(value)) + value.encode()
+
+    def logprob(token: int, top: int) -> bytes:
+        return struct.pack("<ifI", token, -0.5, top) + struct.pack("<if", token, -0.5) * top
+
+    def request(prompt: list[int], bias: int) -> bytes:
+        return (
+            b"R\x01" + struct.pack("<Q", 7) + text32("model") + text32("") + text32("caller") + text32("salt")
+            + struct.pack(f"<I{len(prompt)}i", len(prompt), *prompt) + struct.pack("<IIi", 16, 1, 2)
+            + struct.pack("<fiffffff", 0.7, 40, 0.9, 0.05, 1.0, 0.0, 0.5, 1.1)
+            + struct.pack("<I", bias) + struct.pack("<if", 5, -1.5) * bias + struct.pack("<QBBI", 42, 1, 0, 5)
+        )
+
+    def event(kind: int) -> bytes:
+        return (
+            b"E\x01" + struct.pack("<QBII", 7, kind, 64, 1) + logprob(3, 2) + struct.pack("<i", 9) + logprob(9, 1)
+            + struct.pack("<BIIIB", 2, 64, 32, 5, 5) + text32("what") + text32("how") + text32("prompt")
+        )
+
+    seeds = {"request": request([1, 2, 3], 1), "request-empty": request([], 0), "request-cut": request([1], 1)[:40]}
+    return seeds | {f"event-{kind}": event(kind) for kind in range(5)}
+
+
 def main() -> None:
-    for name, seeds in {"gguf": gguf_seeds(), "safetensors": safetensors_seeds(), "json": json_seeds()}.items():
+    corpora = {"gguf": gguf_seeds(), "safetensors": safetensors_seeds(), "json": json_seeds()}
+    corpora["engine_wire"] = engine_wire_seeds()
+    for name, seeds in corpora.items():
         folder = CORPUS / name
         folder.mkdir(parents=True, exist_ok=True)
         for seed, raw in seeds.items():
