@@ -258,10 +258,12 @@ void linear_panel(const LinearArgs& a, size_t panel) {
       const auto x = activation_group(static_cast<const uint8_t*>(a.x), a.n_rows, a.k, row);
       float* out = a.out + row * a.ld_out + (first_row - a.row_base);
       size_t t = 0;
-      for (; t + 2 <= x.width; t += 2) {
-        tile<L, 2>(strip, x, t, first, n, add, out + t * a.ld_out, a.ld_out, n_out);
+      for (; t + 3 <= x.width; t += 3) {
+        tile<L, 3>(strip, x, t, first, n, add, out + t * a.ld_out, a.ld_out, n_out);
       }
-      if (t < x.width) tile<L, 1>(strip, x, t, first, n, add, out + t * a.ld_out, a.ld_out, n_out);
+      for (; t < x.width; ++t) {
+        tile<L, 1>(strip, x, t, first, n, add, out + t * a.ld_out, a.ld_out, n_out);
+      }
     }
   }
 }
