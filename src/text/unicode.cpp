@@ -3,9 +3,11 @@
 #include <utf8proc.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/check.h"
 #include "base/utf8.h"
+#include "text/unicode_additions.h"
 
 namespace maru::text {
 namespace {
@@ -36,6 +38,14 @@ uint16_t class_of_category(utf8proc_category_t category) {
     case UTF8PROC_CATEGORY_SO: return kSymbol;
     default: return 0;
   }
+}
+
+uint16_t class_of_addition(uint32_t c) {
+  const auto* after = std::upper_bound(
+      std::begin(kAssignedSinceUnicode15), std::end(kAssignedSinceUnicode15), c,
+      [](uint32_t value, const AssignedRange& range) { return value < range.first; });
+  if (after == std::begin(kAssignedSinceUnicode15) || c > std::prev(after)->last) return 0;
+  return std::prev(after)->bits;
 }
 
 // The property White_Space of Unicode 15.
@@ -110,7 +120,9 @@ void CharClasses::add_block(uint32_t first) {
   std::array<uint16_t, 256> block{};
   for (uint32_t i = 0; i < 256; ++i) {
     const uint32_t c = first + i;
-    block[i] = class_of_category(utf8proc_category(static_cast<utf8proc_int32_t>(c)));
+    const utf8proc_category_t category = utf8proc_category(static_cast<utf8proc_int32_t>(c));
+    block[i] =
+        category == UTF8PROC_CATEGORY_CN ? class_of_addition(c) : class_of_category(category);
     if (is_white_space(c)) block[i] |= kSpace;
     if (c == '\n' || c == '\r') block[i] |= kLineEnd;
   }

@@ -25,6 +25,11 @@ TEST(Unicode, ClassesFollowTheCategories) {
   EXPECT_EQ(classes.of('$'), kSymbol);
   EXPECT_EQ(classes.of('_'), kPunctuation);
   EXPECT_EQ(classes.of(0x10FFFF), 0);
+  EXPECT_EQ(classes.of(0x1C89), kUpper);  // assigned by Unicode 16, as the next three
+  EXPECT_EQ(classes.of(0x10D45), kNumber);
+  EXPECT_EQ(classes.of(0x2EE5D), kOtherLetter);
+  EXPECT_EQ(classes.of(0x0897) & kMark, kMark);
+  EXPECT_EQ(classes.of(0x2EE5E), 0);
 }
 
 TEST(Unicode, NfcComposesDecomposedHangulAndLatin) {
