@@ -7,6 +7,7 @@
 #pragma once
 
 #include "kernels/attention_tile.h"
+#include "kernels/exp16.h"
 #include "kernels/half.h"
 #include "kernels/kernel_api.h"
 #include "kernels/kv_page.h"
@@ -17,34 +18,15 @@ namespace {
 constexpr size_t kLanes = 16;
 constexpr float kFloor = -1e30f;  // a running maximum before any key; finite, so differences are
 
-// exp as in kernels/math.h, sixteen at once; below -87.3 the result is 0.
-inline Vec16 exp16(Vec16 x) {
-  const Vec16 clamped = min16(max16(x, broadcast16(-104.0f)), broadcast16(88.7f));
-  const Vec16 n = round16(clamped * broadcast16(1.44269504f));
-  const Vec16 high = fma16(n, broadcast16(-0.693359375f), clamped);
-  const Vec16 r = fma16(n, broadcast16(2.12194440e-4f), high);
-  Vec16 p = fma16(broadcast16(1.9875691500e-4f), r, broadcast16(1.3981999507e-3f));
-  p = fma16(p, r, broadcast16(8.3334519073e-3f));
-  p = fma16(p, r, broadcast16(4.1665795894e-2f));
-  p = fma16(p, r, broadcast16(1.6666665459e-1f));
-  p = fma16(p, r, broadcast16(5.0000001201e-1f));
-  p = fma16(p, r * r, r + broadcast16(1.0f));
-  return scale16(p, n);
-}
-
-inline Vec16 tanh16(Vec16 x) {
-  const Vec16 one = broadcast16(1.0f), two = broadcast16(2.0f);
-  return one - two / (one + exp16(two * x));
-}
-
 // What a tile of rows keeps in the caller's scratch.
 struct RowTile {
   float* q;        // [rows, head_dim], scaled
   float* out;      // [rows, head_dim], not yet divided by total
   float* p;        // [rows, kKeyTile]
+  float* total;    // [rows, 16], to be added up at the end
   float* largest;  // [rows]
-  float* total;    // [rows]
   float* shrink;   // [rows]
+  float* wide;     // [kKeyTile, head_dim], keys or values of a tile as floats
   size_t n_rows, head_dim;
   size_t kv_head, group;
   size_t first_row;  // rows of a kv head are numbered token * group + head in the group
@@ -71,10 +53,16 @@ inline Vec16 load_kv(const uint8_t* p) {
 template <KvType kType, size_t kRows>
 void score_rows(const RowTile& tile, size_t row, const uint8_t* keys_a, const uint8_t* keys_b) {
   constexpr size_t kStep = kKvGroup * (kType == KvType::kF16 ? 2 : 4);
-  Vec16 a[kRows], b[kRows];
-  for (size_t r = 0; r < kRows; ++r) a[r] = b[r] = zero16();
   const float* q = tile.q + row * tile.head_dim;
-  for (size_t i = 0; i < tile.head_dim; ++i) {
+  Vec16 a[kRows], b[kRows];
+  // The first component starts the sums: GCC makes slow string stores of loops that clear arrays.
+  const Vec16 first_a = load_kv<kType>(keys_a), first_b = load_kv<kType>(keys_b);
+  for (size_t r = 0; r < kRows; ++r) {
+    const Vec16 q_i = broadcast16(q[r * tile.head_dim]);
+    a[r] = q_i * first_a;
+    b[r] = q_i * first_b;
+  }
+  for (size_t i = 1; i < tile.head_dim; ++i) {
     const Vec16 k_a = load_kv<kType>(keys_a + i * kStep), k_b = load_kv<kType>(keys_b + i * kStep);
     for (size_t r = 0; r < kRows; ++r) {
       const Vec16 q_i = broadcast16(q[r * tile.head_dim + i]);
@@ -111,10 +99,15 @@ inline void softmax_row(const AttentionArgs& a, const RowTile& tile, size_t row,
   high = select_lanes16(exp16(high - shift), zero16(), begin - 16, end - 16);
   store16(p, low);
   store16(p + kLanes, high);
-  float changed[kLanes];
-  store16(changed, exp16(broadcast16(before - largest)));
-  tile.shrink[row] = changed[0];
-  tile.total[row] = tile.total[row] * changed[0] + sum16(low + high);
+  float* total = tile.total + row * kLanes;
+  if (largest == before) {
+    tile.shrink[row] = 1.0f;
+    store16(total, load16(total) + (low + high));
+    return;
+  }
+  const Vec16 shrink = exp16(broadcast16(before - largest));
+  tile.shrink[row] = first16(shrink);
+  store16(total, fma16(load16(total), shrink, low + high));
   tile.largest[row] = largest;
 }
 
@@ -177,20 +170,54 @@ void value_columns(const RowTile& tile, size_t row, const uint8_t* values, size_
   }
 }
 
-// One key tile against all rows of the tile. Keys before `begin` and from `end` on are seen by
-// none.
 template <KvType kType>
-void key_tile(const AttentionArgs& a, const RowTile& tile, size_t first_key, size_t begin,
-              size_t end) {
-  const uint8_t* keys = k_group(a.kv, tile.kv_head, first_key);
-  const uint8_t* more_keys = k_group(a.kv, tile.kv_head, first_key + kKvGroup);
+void score_tile(const RowTile& tile, const uint8_t* keys, const uint8_t* more_keys) {
   size_t row = 0;
   for (; row + kTileRows <= tile.n_rows; row += kTileRows) {
     score_rows<kType, kTileRows>(tile, row, keys, more_keys);
   }
   for (; row < tile.n_rows; ++row) score_rows<kType, 1>(tile, row, keys, more_keys);
+}
 
-  for (row = 0; row < tile.n_rows; ++row) {
+template <KvType kType>
+void value_tile(const RowTile& tile, const uint8_t* values, size_t begin, size_t end) {
+  size_t row = 0;
+  for (; row + kTileRows <= tile.n_rows; row += kTileRows) {
+    value_columns<kType, kTileRows>(tile, row, values, begin, end);
+  }
+  for (; row < tile.n_rows; ++row) value_columns<kType, 1>(tile, row, values, begin, end);
+  const size_t whole = tile.head_dim / kLanes * kLanes;
+  if (whole < tile.head_dim) value_rest<kType>(tile, whole, values, begin, end);
+}
+
+// n halves -> floats.
+inline void widen(const uint8_t* from, size_t n, float* to) {
+  size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) store16(to + i, load16_f16(from + i * 2));
+  for (; i < n; ++i) to[i] = load_f16(from + i * 2);
+}
+
+inline const uint8_t* bytes_of(const float* x) { return reinterpret_cast<const uint8_t*>(x); }
+
+// One key tile against all rows of the tile. Keys before `begin` and from `end` on are seen by
+// none.
+template <KvType kType>
+void key_tile(const AttentionArgs& a, const RowTile& tile, size_t first_key, size_t begin,
+              size_t end) {
+  // Halves are widened once if several register tiles of rows use them.
+  const bool widened = kType == KvType::kF16 && tile.n_rows > kTileRows;
+  const uint8_t* keys = k_group(a.kv, tile.kv_head, first_key);
+  const uint8_t* more_keys = k_group(a.kv, tile.kv_head, first_key + kKvGroup);
+  if (widened) {
+    const size_t n = kKvGroup * tile.head_dim;
+    widen(keys, n, tile.wide);
+    widen(more_keys, n, tile.wide + n);
+    score_tile<KvType::kF32>(tile, bytes_of(tile.wide), bytes_of(tile.wide + n));
+  } else {
+    score_tile<kType>(tile, keys, more_keys);
+  }
+
+  for (size_t row = 0; row < tile.n_rows; ++row) {
     const size_t last = a.first_position + tile.token(row);
     const size_t first = a.window > 0 && last + 1 > a.window ? last + 1 - a.window : 0;
     const size_t from = first > first_key ? first - first_key : 0;
@@ -200,12 +227,13 @@ void key_tile(const AttentionArgs& a, const RowTile& tile, size_t first_key, siz
   }
 
   const uint8_t* values = v_row(a.kv, tile.kv_head, first_key);
-  for (row = 0; row + kTileRows <= tile.n_rows; row += kTileRows) {
-    value_columns<kType, kTileRows>(tile, row, values, begin, end);
+  if (widened) {
+    widen(values + begin * tile.head_dim * 2, (end - begin) * tile.head_dim,
+          tile.wide + begin * tile.head_dim);
+    value_tile<KvType::kF32>(tile, bytes_of(tile.wide), begin, end);
+  } else {
+    value_tile<kType>(tile, values, begin, end);
   }
-  for (; row < tile.n_rows; ++row) value_columns<kType, 1>(tile, row, values, begin, end);
-  const size_t whole = tile.head_dim / kLanes * kLanes;
-  if (whole < tile.head_dim) value_rest<kType>(tile, whole, values, begin, end);
 }
 
 inline void start_rows(const AttentionArgs& a, const RowTile& tile) {
@@ -217,14 +245,15 @@ inline void start_rows(const AttentionArgs& a, const RowTile& tile) {
       tile.out[row * tile.head_dim + i] = 0;
     }
     tile.largest[row] = a.sinks != nullptr ? a.sinks[head] : kFloor;
-    tile.total[row] = a.sinks != nullptr ? 1.0f : 0.0f;
+    store16(tile.total + row * kLanes, zero16());
+    if (a.sinks != nullptr) tile.total[row * kLanes] = 1.0f;
   }
 }
 
 inline void finish_rows(const AttentionArgs& a, const RowTile& tile) {
   for (size_t row = 0; row < tile.n_rows; ++row) {
     float* out = a.out + tile.token(row) * a.ld_out + tile.head(row) * tile.head_dim;
-    const float inverse = 1.0f / tile.total[row];
+    const float inverse = 1.0f / sum16(load16(tile.total + row * kLanes));
     for (size_t i = 0; i < tile.head_dim; ++i) out[i] = tile.out[row * tile.head_dim + i] * inverse;
   }
 }
@@ -249,9 +278,10 @@ void attention(const AttentionArgs& a) {
   tile.q = a.scratch;
   tile.out = tile.q + kAttentionRows * head_dim;
   tile.p = tile.out + kAttentionRows * head_dim;
-  tile.largest = tile.p + kAttentionRows * kKeyTile;
-  tile.total = tile.largest + kAttentionRows;
-  tile.shrink = tile.total + kAttentionRows;
+  tile.total = tile.p + kAttentionRows * kKeyTile;
+  tile.largest = tile.total + kAttentionRows * kLanes;
+  tile.shrink = tile.largest + kAttentionRows;
+  tile.wide = tile.shrink + kAttentionRows;
   tile.head_dim = head_dim;
   tile.group = group;
   for (tile.kv_head = a.kv_head_begin; tile.kv_head < a.kv_head_end; ++tile.kv_head) {

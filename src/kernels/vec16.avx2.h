@@ -103,6 +103,7 @@ inline float largest16(Vec16 x) {
   r = _mm_max_ps(r, _mm_movehl_ps(r, r));
   return _mm_cvtss_f32(_mm_max_ss(r, _mm_movehdup_ps(r)));
 }
+inline float first16(Vec16 x) { return _mm256_cvtss_f32(x.a); }
 inline float sum16(Vec16 x) {
   const __m256 s = _mm256_add_ps(x.a, x.b);
   __m128 r = _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1));

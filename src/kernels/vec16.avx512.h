@@ -62,6 +62,7 @@ inline Vec16 select_lanes16(Vec16 a, Vec16 b, int begin, int end) {
   return {_mm512_mask_blend_ps(static_cast<__mmask16>(mask), b.v, a.v)};
 }
 inline float largest16(Vec16 a) { return _mm512_reduce_max_ps(a.v); }
+inline float first16(Vec16 a) { return _mm512_cvtss_f32(a.v); }
 inline float sum16(Vec16 a) { return _mm512_reduce_add_ps(a.v); }
 
 }  // namespace

@@ -191,6 +191,7 @@ TEST_P(LinearKernels, AreWithinTheRoundingBound) {
   size_t n = 0;
   for (size_t k : widths_of(format)) {
     for (size_t rows : all_rows) {
+      if (k > 1000 && rows % 2 == 0) continue;  // the time is better spent on small shapes
       const Problem problem(format, rows, k, all_outputs[n++ % std::size(all_outputs)], random);
       for (const Kernel* kernel : kernels_of(format)) {
         SCOPED_TRACE(std::string(format.name) + " " + kernels::isa_name(kernel->isa));

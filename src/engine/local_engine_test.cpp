@@ -1,0 +1,269 @@
+// The engine with its thread: queues, several callers' threads, several models, the end.
+#include "engine/local_engine.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "engine/testing/fake_runner.h"
+
+namespace maru::engine {
+namespace {
+
+using testing::FakeRunner;
+using testing::FakeShape;
+using testing::Told;
+
+// What handlers heard, behind a lock.
+class Listener {
+ public:
+  EventHandler handler(RequestId id) {
+    return [this, id](const Event& event) {
+      const std::lock_guard lock(mutex_);
+      told_[id].hear(event);
+      changed_.notify_all();
+    };
+  }
+  void wait_for_ends(size_t n) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] {
+      size_t n_ends = 0;
+      for (const auto& [id, told] : told_) n_ends += told.n_ends;
+      return n_ends >= n;
+    });
+  }
+  void wait_for_tokens(RequestId id, size_t n) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return told_[id].tokens.size() >= n; });
+  }
+  Told told(RequestId id) {
+    const std::lock_guard lock(mutex_);
+    return told_[id];
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<RequestId, Told> told_;
+};
+
+// Holds the engine inside a step until opened.
+class Gate {
+ public:
+  void pass() {
+    std::unique_lock lock(mutex_);
+    ++n_inside_;
+    changed_.notify_all();
+    changed_.wait(lock, [&] { return open_; });
+  }
+  void wait_inside() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return n_inside_ > 0; });
+  }
+  void open() {
+    const std::lock_guard lock(mutex_);
+    open_ = true;
+    changed_.notify_all();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool open_ = false;
+  int n_inside_ = 0;
+};
+
+struct Harness {
+  FakeShape shape;
+  LocalEngineOptions options;
+  std::shared_ptr<FakeRunner::Log> log = std::make_shared<FakeRunner::Log>();
+  Listener listener;  // outlives the engine
+  std::unique_ptr<LocalEngine> engine;
+
+  Harness() { options.scheduler = {.max_running = 4, .max_chunk = 32, .chunk_multiple = 8}; }
+  void start(std::vector<std::string> names = {"m"}) {
+    shape.max_rows = max_step_rows(options.scheduler);
+    std::vector<LocalModel> models;
+    for (auto& name : names) {
+      models.push_back({name, std::make_unique<FakeRunner>(shape, log), uint64_t{1} << 22});
+    }
+    engine = LocalEngine::create(std::move(models), options).value();
+  }
+  Request request(RequestId id, uint32_t max_new_tokens = 5) const {
+    Request r;
+    r.id = id;
+    r.model = "m";
+    r.prompt = {1, 2, 3, static_cast<TokenId>(id % 20)};
+    r.max_new_tokens = max_new_tokens;
+    r.sampling.temperature = 0.0f;
+    return r;
+  }
+  Status submit(const Request& r) { return engine->submit(r, listener.handler(r.id)); }
+};
+
+TEST(LocalEngine, AnswersAndListsItsModels) {
+  Harness s;
+  s.start();
+  const auto models = s.engine->models();
+  ASSERT_EQ(models.size(), 1u);
+  EXPECT_EQ(models[0].name, "m");
+  EXPECT_EQ(models[0].vocab_size, 24u);
+  EXPECT_EQ(models[0].context_length, 1024u);
+  const Request r = s.request(1);
+  ASSERT_TRUE(s.submit(r).has_value());
+  s.listener.wait_for_ends(1);
+  EXPECT_EQ(s.listener.told(1).tokens, testing::fake_oracle(s.shape, r).tokens);
+}
+
+TEST(LocalEngine, RefusesUnknownModelsAndIdsInUse) {
+  Harness s;
+  s.start();
+  Request r = s.request(1, 500);
+  ASSERT_TRUE(s.submit(r).has_value());
+  EXPECT_EQ(s.submit(r).error().code, ErrorCode::kInvalidArgument);
+  s.engine->cancel(1);
+  s.listener.wait_for_ends(1);
+  r.max_new_tokens = 1;
+  ASSERT_TRUE(s.submit(r).has_value()) << "an id is free again after its end";
+  s.listener.wait_for_ends(2);
+  r.model = "other";
+  EXPECT_EQ(s.submit(r).error().code, ErrorCode::kNotFound);
+}
+
+TEST(LocalEngine, AFullQueueRefusesAtOnceAndLosesNobody) {
+  Harness s;
+  Gate gate;
+  s.options.max_waiting = 5;
+  bool is_first = true;
+  s.log->on_run = [&](auto) {
+    if (!std::exchange(is_first, false)) gate.pass();
+  };
+  s.start();
+  ASSERT_TRUE(s.submit(s.request(1, 2)).has_value());
+  gate.wait_inside();
+  size_t n_accepted = 1, n_refused = 0;
+  for (RequestId id = 2; id < 22; ++id) {
+    const Status status = s.submit(s.request(id, 1));
+    n_accepted += status.has_value();
+    if (!status) {
+      EXPECT_EQ(status.error().code, ErrorCode::kRateLimited);
+      ++n_refused;
+    }
+  }
+  EXPECT_EQ(n_accepted, 1u + 5u);
+  EXPECT_EQ(n_refused, 15u);
+  EXPECT_EQ(s.engine->stats().n_waiting, 5u);
+  gate.open();
+  s.listener.wait_for_ends(n_accepted);
+  for (RequestId id = 1; id < 22; ++id) EXPECT_LE(s.listener.told(id).n_ends, 1u);
+}
+
+TEST(LocalEngine, CancelStopsARunningRequest) {
+  Harness s;
+  s.start();
+  ASSERT_TRUE(s.submit(s.request(1, 1000)).has_value());
+  s.listener.wait_for_tokens(1, 3);
+  s.engine->cancel(1);
+  s.engine->cancel(1);
+  s.engine->cancel(777);
+  s.listener.wait_for_ends(1);
+  const Told told = s.listener.told(1);
+  EXPECT_EQ(told.reason, FinishReason::kCancelled);
+  EXPECT_EQ(told.n_ends, 1u);
+}
+
+TEST(LocalEngine, TheEndCancelsWhatStillRuns) {
+  Harness s;
+  s.start();
+  for (RequestId id = 1; id < 12; ++id) ASSERT_TRUE(s.submit(s.request(id, 1000)).has_value());
+  s.listener.wait_for_tokens(1, 1);
+  s.engine.reset();
+  for (RequestId id = 1; id < 12; ++id) {
+    EXPECT_EQ(s.listener.told(id).n_ends, 1u) << id;
+  }
+}
+
+TEST(LocalEngine, ModelsShareTheEngineButNoKv) {
+  Harness s;
+  s.start({"m", "n"});
+  const Request first = s.request(1, 20);
+  Request second = s.request(2, 20);
+  second.model = "n";
+  second.prompt = first.prompt;
+  ASSERT_TRUE(s.submit(first).has_value());
+  ASSERT_TRUE(s.submit(second).has_value());
+  s.listener.wait_for_ends(2);
+  const auto expected = testing::fake_oracle(s.shape, first).tokens;
+  EXPECT_EQ(s.listener.told(1).tokens, expected);
+  EXPECT_EQ(s.listener.told(2).tokens, expected);
+  EXPECT_EQ(s.listener.told(2).usage.cached_tokens, 0u);
+  EXPECT_EQ(s.log->n_violations, 0u);
+}
+
+TEST(LocalEngine, RefusesModelsThatCannotBeServed) {
+  FakeShape shape;
+  const auto make = [&](std::vector<std::string> names, uint64_t kv_bytes, size_t rows) {
+    shape.max_rows = rows;
+    std::vector<LocalModel> models;
+    for (auto& name : names) {
+      models.push_back({name,
+                        std::make_unique<FakeRunner>(shape, std::make_shared<FakeRunner::Log>()),
+                        kv_bytes});
+    }
+    const auto engine = LocalEngine::create(std::move(models), {});
+    return engine ? std::string("made") : std::string(error_code_name(engine.error().code));
+  };
+  const size_t rows = max_step_rows({});
+  EXPECT_EQ(make({"a"}, uint64_t{1} << 24, rows), "made");
+  EXPECT_EQ(make({}, uint64_t{1} << 24, rows), "invalid_argument");
+  EXPECT_EQ(make({"a", "a"}, uint64_t{1} << 24, rows), "invalid_argument");
+  EXPECT_EQ(make({"a"}, uint64_t{1} << 24, rows - 1), "invalid_argument");
+  EXPECT_EQ(make({"a"}, 4096, rows), "too_large");
+}
+
+// Several threads submit, cancel and look at once; every accepted request ends exactly once and
+// the finished ones have the answers they get alone.
+TEST(LocalEngine, ManyThreadsMaySubmitAndCancel) {
+  Harness s;
+  s.options.max_waiting = 32;
+  s.start({"m", "n"});
+  std::atomic<size_t> n_accepted{0};
+  std::mutex mutex;
+  std::map<RequestId, Request> accepted;
+  std::vector<std::thread> threads;
+  for (uint64_t t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (uint64_t i = 0; i < 150; ++i) {
+        Request r = s.request(t * 1000 + i, static_cast<uint32_t>(i % 13));
+        r.caller = std::to_string(t);
+        r.model = i % 3 == 0 ? "n" : "m";
+        if (s.submit(r)) {
+          ++n_accepted;
+          const std::lock_guard lock(mutex);
+          accepted[r.id] = r;
+        } else {
+          std::this_thread::yield();
+        }
+        if (i % 5 == 0) s.engine->cancel(t * 1000 + i / 2);
+        if (i % 7 == 0) static_cast<void>(s.engine->stats());
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  s.listener.wait_for_ends(n_accepted);
+  for (const auto& [id, request] : accepted) {
+    const Told told = s.listener.told(id);
+    ASSERT_EQ(told.n_ends, 1u);
+    ASSERT_EQ(told.n_disorder, 0u);
+    if (told.reason == FinishReason::kCancelled) continue;
+    ASSERT_EQ(told.tokens, testing::fake_oracle(s.shape, request).tokens);
+  }
+}
+
+}  // namespace
+}  // namespace maru::engine
