@@ -21,13 +21,13 @@ using TokenId = int32_t;
 // Neutral values switch a step off. temperature 0 is greedy (ties: the lowest id).
 struct SamplingParams {
   float temperature = 1.0f;
-  int32_t top_k = 0;        // 0: off
+  int32_t top_k = 0;  // 0: off
   float top_p = 1.0f;
   float min_p = 0.0f;
   float typical_p = 1.0f;
-  float presence_penalty = 0.0f;   // on generated tokens
-  float frequency_penalty = 0.0f;  // on generated tokens
-  float repetition_penalty = 1.0f; // on prompt and generated tokens
+  float presence_penalty = 0.0f;    // on generated tokens
+  float frequency_penalty = 0.0f;   // on generated tokens
+  float repetition_penalty = 1.0f;  // on prompt and generated tokens
   std::vector<std::pair<TokenId, float>> logit_bias;
   uint64_t seed = 0;  // the same seed, request and model give the same tokens, whatever else runs;
                       // several answers to one prompt need several seeds
@@ -43,7 +43,7 @@ struct Request {
   uint32_t max_new_tokens = 0;  // 0: read the prompt only
   std::vector<TokenId> end_tokens;
   SamplingParams sampling;
-  bool want_logprobs = false;   // of generated tokens
+  bool want_logprobs = false;  // of generated tokens
   bool want_prompt_logprobs = false;
   uint32_t n_top_logprobs = 0;  // 0..20 alternatives beside each token
 };
@@ -66,11 +66,11 @@ struct Usage {
 struct Event {
   RequestId id = 0;
   EventKind kind = EventKind::kProgress;
-  uint32_t n_prompt_done = 0;                   // kProgress
-  std::vector<TokenLogprob> prompt_logprobs;    // kProgress, for want_prompt_logprobs: next in order,
-                                                // from the prompt's second token on
-  TokenId token = 0;                            // kToken (end tokens are not sent as kToken)
-  TokenLogprob logprob;                         // kToken, for want_logprobs
+  uint32_t n_prompt_done = 0;                 // kProgress
+  std::vector<TokenLogprob> prompt_logprobs;  // kProgress, for want_prompt_logprobs: next in order,
+                                              // from the prompt's second token on
+  TokenId token = 0;                          // kToken (end tokens are not sent as kToken)
+  TokenLogprob logprob;                       // kToken, for want_logprobs
   FinishReason reason = FinishReason::kLength;  // kFinished
   Usage usage;                                  // kFinished
   Error error;                                  // kFailed
