@@ -24,16 +24,17 @@ struct TemplateLimits {
   uint64_t max_steps = 10'000'000;
   uint32_t max_depth = 200;
   size_t max_output_bytes = size_t{64} << 20;
+  size_t max_memory_bytes = size_t{512} << 20;  // values alive at once
 };
 
 struct TemplateInput {
-  const Json* messages = nullptr;         // array
-  const Json* tools = nullptr;            // array or null
-  const Json* documents = nullptr;        // array or null
-  const Json* extra = nullptr;            // object of further variables (enable_thinking...) or null
+  const Json* messages = nullptr;   // array
+  const Json* tools = nullptr;      // array or null
+  const Json* documents = nullptr;  // array or null
+  const Json* extra = nullptr;      // object of further variables (enable_thinking...) or null
   bool add_generation_prompt = true;
-  std::string bos_token, eos_token;       // trusted
-  int64_t now_unix_seconds = 0;           // what strftime_now sees (UTC)
+  std::string bos_token, eos_token;  // trusted
+  int64_t now_unix_seconds = 0;      // what strftime_now sees (UTC)
 };
 
 class ChatTemplate {
