@@ -265,9 +265,10 @@ Result<Value> batch(Runtime& runtime, const Value& value, const Arguments& argum
   return runtime.heap.sequence(std::move(batches), SequenceKind::kGenerator);
 }
 
-// Mapping and selecting.
+// Mapping and selecting. As in Jinja, what is false (none too) counts as empty.
 
 Result<Value> map(Runtime& runtime, const Value& value, const Arguments& arguments) {
+  if (!truthy(value)) return runtime.heap.sequence({}, SequenceKind::kGenerator);
   MARU_ASSIGN_OR_RETURN(const SequencePtr all, runtime.heap.iterate(value));
   const Value* attribute = arguments.find("attribute");
   const Value* missing = arguments.find("default");
@@ -297,6 +298,7 @@ Result<Value> map(Runtime& runtime, const Value& value, const Arguments& argumen
 // attribute of the item where `by_attribute`.
 Result<Value> filtered(Runtime& runtime, const Value& value, const Arguments& arguments,
                        bool by_attribute, bool wanted) {
+  if (!truthy(value)) return runtime.heap.sequence({}, SequenceKind::kGenerator);
   const std::vector<Value>& given = arguments.positional;
   const size_t test_at = by_attribute ? 1 : 0;
   if (by_attribute && given.empty()) return template_error("selectattr needs an attribute");
