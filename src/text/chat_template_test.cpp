@@ -204,7 +204,7 @@ TEST(ChatTemplate, MarksWhatCameFromMessages) {
       marked("{{ bos_token }}<|{{ messages[0].role }}|>{{ messages[0].content | trim }}<|end|>",
              messages),
       "[<s><|user|>](<|end|>)[<|end|>]");
-  EXPECT_EQ(marked("{{ messages[0].content[2:4] ~ 'x' }}", messages), "(<|)[x]");
+  EXPECT_EQ(marked("{{ messages[0].content[2:4] ~ 'x' }}", messages), "(|e)[x]");
   EXPECT_EQ(marked("{{ messages[0].content.split('|') | join('#') | upper }}", messages),
             "( <)[#](END)[#](> )");
   EXPECT_EQ(marked("{{ messages[0].content.replace('end', 'END') }}", messages), "( <|)[END](|> )");

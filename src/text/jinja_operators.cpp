@@ -178,11 +178,6 @@ struct SliceRange {
 
 Result<SliceRange> slice_range(const Value& start, const Value& stop, const Value& step,
                                int64_t size) {
-  for (const Value* bound : {&start, &stop, &step}) {
-    if (!bound->is_none() && !bound->is_integral()) {
-      return template_error("slice bounds must be integers, not " + std::string(type_name(*bound)));
-    }
-  }
   SliceRange range{};
   range.step = step.is_none() ? 1 : step.integral();
   if (range.step == 0) return template_error("a slice's step can't be zero");
@@ -276,6 +271,12 @@ Result<bool> compare(Runtime& runtime, std::string_view op, const Value& a, cons
 
 Result<Value> get_slice(Runtime& runtime, const Value& value, const Value& start, const Value& stop,
                         const Value& step) {
+  for (const Value* bound : {&start, &stop, &step}) {
+    if (!bound->is_none() && !bound->is_integral()) {
+      return Value::undefined("slice bounds must be integers, not " +
+                              std::string(type_name(*bound)));
+    }
+  }
   if (const StringObject* text = value.as_string()) {
     return slice_string(runtime, *text, start, stop, step);
   }

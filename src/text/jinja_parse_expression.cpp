@@ -370,9 +370,10 @@ Result<std::unique_ptr<CallArguments>> Parser::parse_arguments() {
 
 Result<ExprPtr> Parser::parse_filter(ExprPtr subject) {
   ExprPtr filter = make(ExprKind::kFilter);
+  const uint32_t column = current().column;
   MARU_ASSIGN_OR_RETURN(filter->text, expect_name());
   if (find_filter(filter->text) == nullptr && conditionals_ == 0) {
-    return fail("the filter '" + filter->text + "' is not supported");
+    return syntax_error(filter->line, column, "the filter '" + filter->text + "' is not supported");
   }
   filter->children.push_back(std::move(subject));
   filter->arguments = std::make_unique<CallArguments>();
@@ -385,9 +386,10 @@ Result<ExprPtr> Parser::parse_filter(ExprPtr subject) {
 Result<ExprPtr> Parser::parse_test(ExprPtr subject) {
   const bool negated = skip_name("not");
   ExprPtr test = make(ExprKind::kTest);
+  const uint32_t column = current().column;
   MARU_ASSIGN_OR_RETURN(test->text, expect_name());
   if (find_test(test->text) == nullptr && conditionals_ == 0) {
-    return fail("the test '" + test->text + "' is not supported");
+    return syntax_error(test->line, column, "the test '" + test->text + "' is not supported");
   }
   test->children.push_back(std::move(subject));
   test->arguments = std::make_unique<CallArguments>();

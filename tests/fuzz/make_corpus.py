@@ -128,9 +128,31 @@ def engine_wire_seeds() -> dict[str, bytes]:
     return seeds | {f"event-{kind}": event(kind) for kind in range(5)}
 
 
+def template_seeds() -> dict[str, bytes]:
+    messages = b'\0[{"role":"user","content":"hi <|end|>"},{"role":"assistant","content":[{"type":"text","text":"x"}]}]'
+    return {
+        "blocks": b'{% filter upper %}{% with a = 1, b = 2 %}{{ a + b }}{% endwith %}{% endfilter %}{% generation %}g{% endgeneration %}',
+        "chat": b"{{ bos_token }}{% for m in messages %}<|{{ m.role }}|>{{ m['content'] | trim }}{% if not loop.last %}\n{% endif %}{% endfor %}" + messages,
+        "filters": b"{{ messages | selectattr('role', 'equalto', 'user') | map(attribute='content') | join(', ') | upper | indent(2) | replace('H', 'j') }}" + messages,
+        "format": b"{{ '%05.2f %-4s|%r' % (1.5, 'a', [1]) }}{{ '{:>8} {0!r} {a[0]}'.format(1, a=[2]) }}",
+        "json": b'{{ messages | tojson(indent=2, sort_keys=true) }}{{ messages }}' + messages,
+        "limits": b"{% set n = namespace(x=[1]) %}{% for i in range(99999) %}{% set n.x = [n.x, n.x] %}{% endfor %}{{ 'a' * 99999999 }}",
+        "loop": b"{% for k, v in messages[0].items() if k %}{{ loop.index ~ loop.cycle('a','b') ~ loop.changed(k) }}{% break %}{% else %}{% continue %}{% endfor %}" + messages,
+        "macro": b'{% macro m(a, b=2) %}{{ a }}{{ b }}{{ varargs }}{{ kwargs }}{% endmacro %}{{ m(1, c=3) }}{% call m(1) %}x{% endcall %}',
+        "namespace": b'{% set n = namespace(x=0) %}{% for i in range(3) %}{% set n.x = n.x + i %}{% endfor %}{{ n.x }}',
+        "numbers": b'{{ 7 // -2 ~ 2 ** 62 ~ 1e400 ~ 0x1F ~ 1_000 ~ 5 % 3.5 ~ 1 / 3 }}',
+        "slices": b"{{ 'hello'[::-1] ~ [1,2,3][-2:] ~ (1,)[0] ~ 'x'[9] }}",
+        "strings": b"{{ 'a\\tb \\u00e9'.split() }}{{ ' x '.strip().title().partition('x') }}",
+        "tests": b"{{ x is defined or 1 is odd and [] is sequence and 'a' is in 'abc' and 4 is divisibleby 2 }}",
+        "time": b"{{ strftime_now('%d %b %Y') }}{{ raise_exception('no') }}",
+        "white-space": b' {%- if 1 -%} \n{# c -#}\n {%+ set x %}\n{{- x -}} {% endset %}{% raw %}{{ {% endraw %}{% endif %}',
+    }
+
+
 def main() -> None:
     corpora = {"gguf": gguf_seeds(), "safetensors": safetensors_seeds(), "json": json_seeds()}
     corpora["engine_wire"] = engine_wire_seeds()
+    corpora["template"] = template_seeds()
     for name, seeds in corpora.items():
         folder = CORPUS / name
         folder.mkdir(parents=True, exist_ok=True)
