@@ -26,11 +26,11 @@ size_t hash_pair(uint64_t pair) {
   return static_cast<size_t>(product ^ (product >> 32));
 }
 
-// Whether the mark of a space stands behind another character.
-bool has_inner_space_mark(std::string_view text) {
-  size_t i = 0;
-  while (text.substr(i, kSpaceMark.size()) == kSpaceMark) i += kSpaceMark.size();
-  return text.find(kSpaceMark, i) != std::string_view::npos;
+// The character that ends at `end` > 0. `text` is valid UTF-8.
+uint32_t character_before(std::string_view text, size_t end) {
+  size_t begin = end - 1;
+  while (begin > 0 && (static_cast<uint8_t>(text[begin]) & 0xC0) == 0x80) --begin;
+  return utf8_decode(text.substr(begin)).code_point;
 }
 
 }  // namespace
@@ -54,18 +54,31 @@ Bpe::Bpe(std::vector<std::string> units, std::vector<BpeMerge> merges, const Bpe
   }
   pairs_.assign(std::bit_ceil(merges.size() + merges.size() / 2 + 1), PairSlot{});
   for (const BpeMerge& merge : merges) add_pair(merge);
-  cut_before_space_ = words_can_be_cut(merges);
+  find_cuts(merges);
 }
 
-// SentencePiece models take a whole text as one word. If no join makes a token with a space mark
-// behind another character, nothing is ever joined across "x▁", and cutting there changes nothing.
-bool Bpe::words_can_be_cut(const std::vector<BpeMerge>& merges) const {
-  if (options_.byte_level || options_.ignore_merges || unit_ids_.find(kSpaceMark) == kNoToken) {
-    return false;
+// SentencePiece models take a whole text as one word. Where no token that joins make holds a
+// character and a space mark behind it, nothing is ever joined across the two, and cutting there
+// changes nothing.
+void Bpe::find_cuts(const std::vector<BpeMerge>& merges) {
+  cuts_words_ =
+      !options_.byte_level && !options_.ignore_merges && unit_ids_.find(kSpaceMark) != kNoToken;
+  if (!cuts_words_) return;
+  for (const BpeMerge& merge : merges) {
+    const std::string_view joined = units_[static_cast<size_t>(merge.joined)];
+    for (size_t at = joined.find(kSpaceMark, 1); at != std::string_view::npos;
+         at = joined.find(kSpaceMark, at + 1)) {
+      no_cut_behind_.push_back(character_before(joined, at));
+    }
   }
-  return std::none_of(merges.begin(), merges.end(), [this](const BpeMerge& merge) {
-    return has_inner_space_mark(units_[static_cast<size_t>(merge.joined)]);
-  });
+  std::sort(no_cut_behind_.begin(), no_cut_behind_.end());
+  no_cut_behind_.erase(std::unique(no_cut_behind_.begin(), no_cut_behind_.end()),
+                       no_cut_behind_.end());
+}
+
+bool Bpe::can_cut(std::string_view word, size_t at) const {
+  return !std::binary_search(no_cut_behind_.begin(), no_cut_behind_.end(),
+                             character_before(word, at));
 }
 
 void Bpe::add_pair(const BpeMerge& merge) {
@@ -86,17 +99,18 @@ uint64_t Bpe::find_pair(TokenId left, TokenId right) const {
 }
 
 void Bpe::encode(std::string_view word, Scratch& scratch, std::vector<TokenId>& out) const {
-  if (!cut_before_space_) {
+  if (!cuts_words_) {
     encode_uncut(word, scratch, out);
     return;
   }
-  while (!word.empty()) {
-    size_t end = 0;
-    while (word.substr(end, kSpaceMark.size()) == kSpaceMark) end += kSpaceMark.size();
-    end = std::min(word.find(kSpaceMark, end), word.size());
-    encode_uncut(word.substr(0, end), scratch, out);
-    word.remove_prefix(end);
+  size_t begin = 0;
+  for (size_t at = word.find(kSpaceMark, 1); at != std::string_view::npos;
+       at = word.find(kSpaceMark, at + kSpaceMark.size())) {
+    if (!can_cut(word, at)) continue;
+    encode_uncut(word.substr(begin, at - begin), scratch, out);
+    begin = at;
   }
+  encode_uncut(word.substr(begin), scratch, out);
 }
 
 void Bpe::encode_uncut(std::string_view word, Scratch& scratch, std::vector<TokenId>& out) const {

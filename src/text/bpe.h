@@ -76,7 +76,8 @@ class Bpe {
 
   void add_pair(const BpeMerge& merge);
   uint64_t find_pair(TokenId left, TokenId right) const;  // rank << 32 | joined, or kNoMerge
-  bool words_can_be_cut(const std::vector<BpeMerge>& merges) const;
+  void find_cuts(const std::vector<BpeMerge>& merges);
+  bool can_cut(std::string_view word, size_t at) const;
 
   void encode_uncut(std::string_view word, Scratch& scratch, std::vector<TokenId>& out) const;
   void encode_fresh(std::string_view word, Scratch& scratch, std::vector<TokenId>& out) const;
@@ -91,7 +92,8 @@ class Bpe {
   StringIds unit_ids_;
   std::array<TokenId, 256> byte_symbols_{};
   std::vector<PairSlot> pairs_;
-  bool cut_before_space_ = false;
+  bool cuts_words_ = false;
+  std::vector<uint32_t> no_cut_behind_;  // characters, sorted
 };
 
 }  // namespace maru::text

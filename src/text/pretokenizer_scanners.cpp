@@ -23,7 +23,7 @@ const std::string_view kDeepseekIdeographRegex = "[一-龥\u3040-ゟ゠-ヿ]+";
 const std::string_view kDeepseekRegex =
     R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|)"
     "[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\r\n]*|"
-    R"(\s*[\r\n]+|\s+(?!\S)|\s+)";
+    "\\s*[\r\n]+|\\s+(?!\\S)|\\s+";
 
 namespace {
 
