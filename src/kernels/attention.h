@@ -16,6 +16,7 @@ namespace maru::kernels {
 namespace {
 
 constexpr size_t kLanes = 16;
+constexpr size_t kFewRows = kTileRows / 2;  // for the query heads of one token
 constexpr float kFloor = -1e30f;  // a running maximum before any key; finite, so differences are
 
 // What a tile of rows keeps in the caller's scratch.
@@ -176,6 +177,9 @@ void score_tile(const RowTile& tile, const uint8_t* keys, const uint8_t* more_ke
   for (; row + kTileRows <= tile.n_rows; row += kTileRows) {
     score_rows<kType, kTileRows>(tile, row, keys, more_keys);
   }
+  for (; row + kFewRows <= tile.n_rows; row += kFewRows) {
+    score_rows<kType, kFewRows>(tile, row, keys, more_keys);
+  }
   for (; row < tile.n_rows; ++row) score_rows<kType, 1>(tile, row, keys, more_keys);
 }
 
@@ -184,6 +188,9 @@ void value_tile(const RowTile& tile, const uint8_t* values, size_t begin, size_t
   size_t row = 0;
   for (; row + kTileRows <= tile.n_rows; row += kTileRows) {
     value_columns<kType, kTileRows>(tile, row, values, begin, end);
+  }
+  for (; row + kFewRows <= tile.n_rows; row += kFewRows) {
+    value_columns<kType, kFewRows>(tile, row, values, begin, end);
   }
   for (; row < tile.n_rows; ++row) value_columns<kType, 1>(tile, row, values, begin, end);
   const size_t whole = tile.head_dim / kLanes * kLanes;
