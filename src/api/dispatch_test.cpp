@@ -1,0 +1,66 @@
+#include <gtest/gtest.h>
+
+#include "api/endpoint.h"
+#include "api/errors.h"
+#include "base/json.h"
+
+namespace maru::api {
+namespace {
+
+TEST(Dispatch, FindsEndpointsByMethodAndPath) {
+  EXPECT_STREQ(find_endpoint("GET", "/v1/models").endpoint->name, "models");
+  EXPECT_STREQ(find_endpoint("HEAD", "/health").endpoint->name, "health");
+  EXPECT_STREQ(find_endpoint("POST", "/v1/chat/completions").endpoint->name, "chat_completions");
+  const Match model = find_endpoint("GET", "/v1/models/org/name");
+  ASSERT_TRUE(model.endpoint);
+  EXPECT_STREQ(model.endpoint->name, "model");
+  EXPECT_EQ(model.path_argument, "org/name");
+}
+
+TEST(Dispatch, TellsAWrongMethodFromAnUnknownPath) {
+  const Match wrong = find_endpoint("GET", "/v1/chat/completions");
+  EXPECT_EQ(wrong.endpoint, nullptr);
+  EXPECT_EQ(wrong.allowed_methods, "POST");
+  for (const char* path : {"/", "/v1/models/", "/v1", "/health/", "/healthy", "*", "/V1/models"}) {
+    const Match unknown = find_endpoint("GET", path);
+    EXPECT_EQ(unknown.endpoint, nullptr) << path;
+    EXPECT_EQ(unknown.allowed_methods, "") << path;
+  }
+}
+
+TEST(Dispatch, OnlyProbesNeedNoKey) {
+  for (const Endpoint* endpoint : all_endpoints()) {
+    const std::string_view name = endpoint->name;
+    EXPECT_EQ(endpoint->needs_key, name != "health" && name != "ready") << name;
+  }
+}
+
+TEST(Errors, HaveOpenAisShape) {
+  const auto response = error_response(
+      to_api_error(Error{ErrorCode::kRateLimited, "the queue is full", "try again", ""}));
+  EXPECT_EQ(response.status, 429);
+  ASSERT_EQ(response.headers.size(), 1u);
+  EXPECT_EQ(response.headers[0].name, "Retry-After");
+  EXPECT_EQ(Json::parse(response.body),
+            Json::parse(R"({"error":{"message":"the queue is full: try again",
+              "type":"rate_limit_error","param":null,"code":"rate_limit_exceeded"}})"));
+  const ApiError context = to_api_error(Error{ErrorCode::kTooLarge, "x", "", "messages"});
+  EXPECT_EQ(context.status, 400);
+  EXPECT_EQ(context.code, "context_length_exceeded");
+  EXPECT_EQ(context.param, "messages");
+}
+
+TEST(Errors, EveryCodeHasARow) {
+  const std::pair<ErrorCode, int> statuses[] = {
+      {ErrorCode::kInvalidArgument, 400}, {ErrorCode::kUnauthenticated, 401},
+      {ErrorCode::kForbidden, 403},       {ErrorCode::kNotFound, 404},
+      {ErrorCode::kConflict, 409},        {ErrorCode::kTooLarge, 400},
+      {ErrorCode::kRateLimited, 429},     {ErrorCode::kUnavailable, 503},
+      {ErrorCode::kCorrupt, 500},         {ErrorCode::kInternal, 500}};
+  for (const auto& [code, status] : statuses) {
+    EXPECT_EQ(to_api_error(Error{code, "x"}).status, status) << error_code_name(code);
+  }
+}
+
+}  // namespace
+}  // namespace maru::api

@@ -1,0 +1,145 @@
+"""Starts and stops the servers that suites talk to; no test lives here."""
+
+import contextlib
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+import httpx
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def required(variable):
+    value = os.environ.get(variable)
+    if not value:
+        raise RuntimeError(f"{variable} is not set; run this through script/test")
+    return value
+
+
+def test_model(name):
+    path = pathlib.Path(required("MARU_TEST_MODELS")) / name
+    if not path.is_file():
+        raise RuntimeError(f"{path} is missing (MARU_TEST_MODELS; script/bootstrap --test makes it)")
+    return path
+
+
+class Server:
+    """A running server: `url`, its `log` so far, and a fresh httpx client."""
+
+    def __init__(self, process, port, log_path):
+        self.process = process
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self._log_path = log_path
+
+    @property
+    def log(self):
+        return self._log_path.read_text(encoding="utf-8", errors="replace")
+
+    def http(self, **kwargs):
+        return httpx.Client(base_url=self.url, timeout=60, trust_env=False, **kwargs)
+
+    def metric(self, name, **labels):
+        """The value of one sample, 0 if there is none."""
+        for line in self.http().get("/metrics").text.splitlines():
+            match = re.match(r"^(\w+)(?:\{(.*)\})? (\S+)$", line)
+            if not match or match.group(1) != name:
+                continue
+            found = dict(re.findall(r'(\w+)="([^"]*)"', match.group(2) or ""))
+            if all(found.get(key) == value for key, value in labels.items()):
+                return float(match.group(3))
+        return 0.0
+
+    def wait_for_metric(self, name, value, **labels):
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            if self.metric(name, **labels) == value:
+                return
+            time.sleep(0.02)
+        raise AssertionError(f"{name}{labels} is {self.metric(name, **labels)}, not {value}")
+
+
+@contextlib.contextmanager
+def scripted_server(**settings):
+    binary = pathlib.Path(required("MARU_BUILD_BIN")) / "maru_scripted_server"
+    model = test_model("SmolLM2-135M-Instruct.Q4_1.gguf")
+    with tempfile.TemporaryDirectory() as folder:
+        log_path = pathlib.Path(folder) / "log"
+        with open(log_path, "wb") as log:
+            process = subprocess.Popen(
+                [binary, model, *(f"{key}={value}" for key, value in settings.items())],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        try:
+            line = process.stdout.readline()
+            if not line:
+                raise RuntimeError("the scripted server did not start:\n" + log_path.read_text())
+            yield Server(process, int(line), log_path)
+        finally:
+            process.stdin.close()
+            assert process.wait(timeout=30) == 0, log_path.read_text()
+
+
+@contextlib.contextmanager
+def real_server(model, *flags):
+    """`maru serve` as a user starts it, on a free port of loopback."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory() as folder:
+        log_path = pathlib.Path(folder) / "log"
+        environment = {**os.environ, "MARU_HOME": folder}
+        with open(log_path, "wb") as log:
+            process = subprocess.Popen(
+                [required("MARU_BINARY"), "serve", "--model", model, "--port", str(port), *flags],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+            )
+        server = Server(process, port, log_path)
+        try:
+            wait_until_ready(server)
+            yield server
+        finally:
+            process.terminate()
+            assert process.wait(timeout=60) == 0, server.log
+
+
+def wait_until_ready(server):
+    deadline = time.monotonic() + 120
+    with server.http() as http:
+        while time.monotonic() < deadline:
+            if server.process.poll() is not None:
+                raise RuntimeError("the server ended:\n" + server.log)
+            try:
+                if http.get("/ready").status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.05)
+    raise RuntimeError("the server is not ready after two minutes:\n" + server.log)
+
+
+def in_threads(functions):
+    """Runs all at once; gives their results in order."""
+    results = [None] * len(functions)
+
+    def run(index):
+        results[index] = functions[index]()
+
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(len(functions))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results

@@ -1,0 +1,101 @@
+// The real API over the scripted engine: `maru_scripted_server TOKENIZER_GGUF [key=value...]`
+// prints its port on standard output and serves until standard input ends. Every scenario is a
+// model; "no-template" has none. Keys: context, heartbeat_ms, max_running, max_body_bytes.
+#include <unistd.h>
+
+#include <charconv>
+#include <cstdio>
+#include <map>
+#include <string>
+
+#include "api/server.h"
+#include "base/log.h"
+#include "engine/scripted_engine.h"
+#include "formats/gguf.h"
+#include "service/generation.h"
+#include "text/chat_template.h"
+
+namespace maru {
+namespace {
+
+constexpr const char* kChatMl =
+    "{% for message in messages %}"
+    "{% if message.role == 'function' %}{{ raise_exception('no role function here') }}{% endif %}"
+    "<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n"
+    "{% endfor %}"
+    "{% if mood is defined %}<|im_start|>mood\n{{ mood }}<|im_end|>\n{% endif %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+
+int fail(const Error& error) {
+  log_error("{}", error.to_string());
+  return 1;
+}
+
+uint32_t read_number(const std::map<std::string, std::string>& settings, const char* key,
+                     uint32_t otherwise) {
+  const auto found = settings.find(key);
+  if (found == settings.end()) return otherwise;
+  uint32_t value = otherwise;
+  std::from_chars(found->second.data(), found->second.data() + found->second.size(), value);
+  return value;
+}
+
+int serve(const std::string& tokenizer_path, const std::map<std::string, std::string>& settings) {
+  auto file = formats::GgufFile::open(tokenizer_path);
+  if (!file) return fail(file.error());
+  auto loaded = text::Tokenizer::from_gguf(*file);
+  if (!loaded) return fail(loaded.error());
+  const std::shared_ptr<const text::Tokenizer> tokenizer = std::move(*loaded);
+  auto compiled = text::ChatTemplate::compile(kChatMl);
+  if (!compiled) return fail(compiled.error());
+  const auto chat_template = std::make_shared<const text::ChatTemplate>(std::move(*compiled));
+
+  engine::ScriptedOptions scripted;
+  scripted.encode = [tokenizer](std::string_view text) { return tokenizer->encode(text); };
+  scripted.vocab_size = static_cast<uint32_t>(tokenizer->size());
+  scripted.context_length = read_number(settings, "context", 2048);
+  scripted.max_running = read_number(settings, "max_running", 64);
+  const auto engine = std::make_shared<engine::ScriptedEngine>(scripted);
+  std::vector<service::ServedModel> models;
+  for (const engine::EngineModel& model : engine->models()) {
+    models.push_back({model.name, model.context_length, tokenizer, chat_template,
+                      tokenizer->end_tokens(), 1'700'000'000});
+  }
+  models.push_back({"no-template", scripted.context_length, tokenizer, nullptr,
+                    tokenizer->end_tokens(), 1'700'000'000});
+
+  api::ApiOptions options;
+  options.http.port = 0;
+  options.http.max_body_bytes = read_number(settings, "max_body_bytes", 32u << 20);
+  options.heartbeat = std::chrono::milliseconds(read_number(settings, "heartbeat_ms", 2000));
+  options.allowed_hosts = {"maru.example"};
+  auto server = api::ApiServer::start(
+      options, std::make_shared<service::GenerationService>(engine, std::move(models)));
+  if (!server) return fail(server.error());
+  std::printf("%u\n", static_cast<unsigned>((*server)->port()));
+  std::fflush(stdout);
+  char byte = 0;
+  while (::read(STDIN_FILENO, &byte, 1) > 0) {
+  }
+  (*server)->stop(std::chrono::milliseconds(200));
+  return 0;
+}
+
+}  // namespace
+}  // namespace maru
+
+int main(int argc, char** argv) {
+  if (argc < 2) {
+    std::fprintf(stderr, "usage: %s TOKENIZER_GGUF [key=value...]\n", argv[0]);
+    return 2;
+  }
+  std::map<std::string, std::string> settings;
+  for (int i = 2; i < argc; ++i) {
+    const std::string setting = argv[i];
+    const size_t equals = setting.find('=');
+    if (equals != std::string::npos) {
+      settings[setting.substr(0, equals)] = setting.substr(equals + 1);
+    }
+  }
+  return maru::serve(argv[1], settings);
+}
