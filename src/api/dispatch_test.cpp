@@ -1,7 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "api/endpoint.h"
 #include "api/errors.h"
+#include "api/wire/requests.h"
+#include "base/files.h"
 #include "base/json.h"
 
 namespace maru::api {
@@ -60,6 +64,46 @@ TEST(Errors, EveryCodeHasARow) {
   for (const auto& [code, status] : statuses) {
     EXPECT_EQ(to_api_error(Error{code, "x"}).status, status) << error_code_name(code);
   }
+}
+
+Json openapi() {
+  const auto page = read_file(MARU_SOURCE_DIR "/docs/api/openapi.json", size_t{1} << 20);
+  EXPECT_TRUE(page) << page.error().message;
+  auto json = parse_json(*page);
+  EXPECT_TRUE(json) << json.error().message;
+  return std::move(json).value();
+}
+
+TEST(OpenApi, ListsEveryEndpointAndNoOther) {
+  std::set<std::string> described, served;
+  for (const auto& [path, methods] : openapi()["paths"].items()) {
+    for (const auto& [method, operation] : methods.items()) {
+      described.insert(method + " " + path + " " + operation["operationId"].get<std::string>());
+    }
+  }
+  for (const Endpoint* endpoint : all_endpoints()) {
+    const char* method = std::string_view(endpoint->method) == "GET" ? "get" : "post";
+    served.insert(std::string(method) + " " + endpoint->pattern + " " + endpoint->name);
+  }
+  EXPECT_EQ(described, served);
+}
+
+TEST(OpenApi, HasEveryFieldThatIsNotRefused) {
+  const Json schemas = openapi()["components"]["schemas"];
+  const auto described = [&](const char* schema) {
+    std::set<std::string> names;
+    for (const auto& [name, value] : schemas[schema]["properties"].items()) names.insert(name);
+    return names;
+  };
+  const auto taken = [](std::span<const FieldSpec> specs) {
+    std::set<std::string> names;
+    for (const FieldSpec& spec : specs) {
+      if (spec.support != Support::kRefused) names.insert(spec.name);
+    }
+    return names;
+  };
+  EXPECT_EQ(described("ChatRequest"), taken(chat_fields()));
+  EXPECT_EQ(described("CompletionRequest"), taken(completion_fields()));
 }
 
 }  // namespace

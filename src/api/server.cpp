@@ -58,7 +58,8 @@ struct ApiServer::Impl {
   std::shared_ptr<ApiContext> context = std::make_shared<ApiContext>();
   std::unique_ptr<Workers> workers;
   // Set once the port is known, which is after the first client may connect.
-  std::atomic<std::shared_ptr<const net::AccessPolicy>> access;
+  std::unique_ptr<const net::AccessPolicy> access_owner;
+  std::atomic<const net::AccessPolicy*> access = nullptr;
   std::unique_ptr<net::Server> server;
 
   void handle(net::Request request, net::ResponseWriter writer);
@@ -71,7 +72,7 @@ void ApiServer::Impl::handle(net::Request request, net::ResponseWriter writer) {
     std::move(headers.begin(), headers.end(), std::back_inserter(response.headers));
     writer.send(std::move(response));
   };
-  const auto policy = access.load();
+  const net::AccessPolicy* const policy = access.load();
   if (!policy) return refuse(make_http_error(503, "the server is starting"));
   if (const Status status = policy->check_site(request); !status) {
     return refuse(to_api_error(status.error()));
@@ -106,9 +107,12 @@ void ApiServer::Impl::handle(net::Request request, net::ResponseWriter writer) {
 void ApiServer::Impl::record(const net::ExchangeRecord& exchange) {
   const Match match = find_endpoint(exchange.method, exchange.path);
   const double milliseconds = static_cast<double>(exchange.duration.count()) / 1000.0;
+  // Paths are printed as patterns and methods only if short: a client cannot write into the log.
+  constexpr size_t kLongestMethod = 7;
+  const bool has_method = !exchange.method.empty() && exchange.method.size() <= kLongestMethod;
   log_info("request id={} remote={} method={} path={} status={} ms={:.1f}{}{}{}", exchange.id,
-           exchange.remote_address, exchange.method.empty() ? "-" : exchange.method,
-           match.endpoint ? exchange.path : "-", exchange.status, milliseconds,
+           exchange.remote_address, has_method ? exchange.method : "-",
+           match.endpoint ? match.endpoint->pattern : "-", exchange.status, milliseconds,
            exchange.client_left ? " client_left=true" : "", exchange.note.empty() ? "" : " ",
            exchange.note);
   context->metrics.count_request(match.endpoint ? match.endpoint->name : "none", exchange.status,
@@ -141,7 +145,8 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(
   net::AccessOptions bound = access;
   bound.port = impl->server->port();
   MARU_ASSIGN_OR_RETURN(auto policy, net::AccessPolicy::create(std::move(bound)));
-  impl->access.store(std::make_shared<const net::AccessPolicy>(std::move(policy)));
+  impl->access_owner = std::make_unique<const net::AccessPolicy>(std::move(policy));
+  impl->access.store(impl->access_owner.get());
   return std::unique_ptr<ApiServer>(new ApiServer(std::move(impl)));
 }
 

@@ -149,10 +149,49 @@ def template_seeds() -> dict[str, bytes]:
     }
 
 
+def http_body_seeds() -> dict[str, bytes]:
+    chat = {
+        "model": "m",
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "hi"}], "name": "n"},
+            {
+                "role": "assistant",
+                "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+            },
+            {"role": "tool", "tool_call_id": "c", "content": "x"},
+        ],
+    }
+    sampling = {
+        "temperature": 0.5,
+        "top_p": 1,
+        "top_k": 4,
+        "seed": -1,
+        "stop": ["a", "b"],
+        "n": 2,
+        "logit_bias": {"5": -100},
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    completion = {"model": "m", "prompt": [[1, 2], [3]], "echo": True, "logprobs": 5, "max_tokens": 0}
+    return {
+        "target": b"/v1/models/org%2Fname?x=%20",
+        "absolute-target": b"http://localhost:8080/health?x",
+        "chat": json.dumps({**chat, "logprobs": True, "top_logprobs": 3}).encode(),
+        "chat-sampling": json.dumps({**chat, **sampling}).encode(),
+        "completion": json.dumps({**completion, **sampling, "best_of": 2}).encode(),
+        "prompts": b'{"model":"m","prompt":["a","b"],"suffix":null}',
+        "huge-number": b'{"model":"m","temperature":1e400}',
+        "nan": b'{"model":"m","messages":[{"x":NaN}]}',
+        "deep": b'{"messages":' + b"[" * 70,
+        "neutral": b'{"store":false,"response_format":{"type":"text"},"modalities":["text"],"tools":[]}',
+    }
+
+
 def main() -> None:
     corpora = {"gguf": gguf_seeds(), "safetensors": safetensors_seeds(), "json": json_seeds()}
     corpora["engine_wire"] = engine_wire_seeds()
     corpora["template"] = template_seeds()
+    corpora["http_body"] = http_body_seeds()
     for name, seeds in corpora.items():
         folder = CORPUS / name
         folder.mkdir(parents=True, exist_ok=True)
