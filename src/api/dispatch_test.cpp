@@ -76,7 +76,8 @@ Json openapi() {
 
 TEST(OpenApi, ListsEveryEndpointAndNoOther) {
   std::set<std::string> described, served;
-  for (const auto& [path, methods] : openapi()["paths"].items()) {
+  const Json paths = openapi()["paths"];
+  for (const auto& [path, methods] : paths.items()) {
     for (const auto& [method, operation] : methods.items()) {
       described.insert(method + " " + path + " " + operation["operationId"].get<std::string>());
     }
