@@ -49,9 +49,15 @@ Result<std::unique_ptr<Model>> Model::load(const std::string& path, const LoadOp
   impl->kv = prepared.kv;
   MARU_ASSIGN_OR_RETURN(impl->weights,
                         read_weights(prepared.source, *prepared.family, prepared.config, &pool));
+  nn::Trace trace;
+  if (options.trace)
+    trace = [show = options.trace](const nn::Step& step, std::span<const float> values) {
+      show(nn::op_name(step.node.op), values, step.node.width);
+    };
   impl->executor = std::make_unique<nn::Executor>(
       compile_model(prepared, impl->weights, options.fused), kernels::KernelSet(options.isa),
-      nn::KvGeometry{.page_tokens = prepared.kv.page_tokens, .type = prepared.kv.type});
+      nn::KvGeometry{.page_tokens = prepared.kv.page_tokens, .type = prepared.kv.type},
+      std::move(trace));
   return std::unique_ptr<Model>(new Model(std::move(impl)));
 }
 

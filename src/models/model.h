@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -60,6 +61,9 @@ struct LoadOptions {
   kernels::Isa isa = kernels::Isa::kScalar;
   kernels::KvType kv_type = kernels::KvType::kF16;
   bool fused = true;  // false runs the unfused ops: the oracle of the fused stages
+  // Called with an op's name and its result, [rows, width], after every stage of a run; slow, to
+  // find wrong logits (docs/howto/debug-wrong-logits.md).
+  std::function<void(const char* op, std::span<const float> values, size_t width)> trace = {};
 };
 
 // Memory that a load and a context of `n_tokens` will take, from the file's directory alone.

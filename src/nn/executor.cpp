@@ -43,14 +43,25 @@ void cut_attention_tiles(const Batch& batch, Workspace& workspace) {
                    });
 }
 
+void trace_stage(const StageRun& run, const Stage& stage, const Trace& trace) {
+  auto show = [&](const Step& step) {
+    if (step.out == kNoBuffer) return;  // only in scratch
+    trace(step, {run.buffer(step.out), run.n_rows(stage) * step.node.width});
+  };
+  for (const Step& step : stage.rows) show(step);
+  for (const Step& step : stage.products) show(step);
+  if (stage.body == StageBody::kGatedProduct) show(stage.gate);
+  if (stage.body == StageBody::kAttend) show(stage.attend);
+}
+
 }  // namespace
 
 size_t kv_value_bytes(kernels::KvType type) { return type == kernels::KvType::kF32 ? 4 : 2; }
 
 void Workspace::AlignedFree::operator()(uint8_t* p) const { std::free(p); }
 
-Executor::Executor(Program program, const kernels::KernelSet& kernels, KvGeometry kv)
-    : program_(std::move(program)), kernels_(kernels), kv_(kv) {}
+Executor::Executor(Program program, const kernels::KernelSet& kernels, KvGeometry kv, Trace trace)
+    : program_(std::move(program)), kernels_(kernels), kv_(kv), trace_(std::move(trace)) {}
 
 struct Executor::Sizes {
   size_t quantised = 0, thread_floats = 1;
@@ -126,6 +137,7 @@ void Executor::run(const Batch& batch, ThreadPool& pool, Workspace& workspace) c
       case StageBody::kGatedProduct: run_gated_product(run, stage); break;
       case StageBody::kAttend: run_attend(run, stage); break;
     }
+    if (trace_) trace_stage(run, stage, trace_);
   }
 }
 

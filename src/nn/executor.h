@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -55,10 +56,14 @@ class Workspace {
   std::vector<AttentionTile> tiles;
 };
 
+// Called after a step with what it computed, [rows, width]; see docs/howto/debug-wrong-logits.md.
+// In a fused program some values never exist outside of a stage; an unfused one shows them all.
+using Trace = std::function<void(const Step& step, std::span<const float> values)>;
+
 // Immutable and thread-safe; one Workspace per running call.
 class Executor {
  public:
-  Executor(Program program, const kernels::KernelSet& kernels, KvGeometry kv);
+  Executor(Program program, const kernels::KernelSet& kernels, KvGeometry kv, Trace trace = {});
 
   const Program& program() const { return program_; }
   std::unique_ptr<Workspace> make_workspace(size_t max_rows, size_t n_threads) const;
@@ -74,6 +79,7 @@ class Executor {
   Program program_;
   kernels::KernelSet kernels_;
   KvGeometry kv_;
+  Trace trace_;  // usually empty
 };
 
 }  // namespace maru::nn
