@@ -1,6 +1,14 @@
-// Chat templates: the Jinja subset that models' templates use, sandboxed (no attribute of the
-// program is reachable; steps, depth and output are limited). Which bytes of the output came from
-// the caller's messages is tracked, so that a user's text never becomes a control token.
+// Chat templates: the Jinja that models' templates use, with the meaning of Python's jinja2 3.1 as
+// Hugging Face transformers sets it up (immutable sandbox, trim_blocks, lstrip_blocks, loop
+// controls). No attribute of the program is reachable; steps, depth, output and memory are limited;
+// integers have 64 bits. compile() refuses by name what is not built: include, import, extends,
+// block, recursive loops, and filters that no chat template was seen to use.
+//
+// Which bytes of the output came from the caller's input is tracked through every operation, so
+// that a user's text never becomes a control token. Only a message's "role", where it is a word of
+// the chat format itself (system, user, assistant, tool...), counts as the template's: templates
+// build tokens from it ('<|' + role + '|>').
+//
 // Immutable after compile; thread-safe.
 #pragma once
 

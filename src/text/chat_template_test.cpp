@@ -218,6 +218,14 @@ TEST(ChatTemplate, MarksWhatCameFromMessages) {
             "( <|end|> )[!]( &lt;|end|&gt; )");
 }
 
+TEST(ChatTemplate, FormatsFromInputAreNeverTrusted) {
+  const char* messages = R"([{"role": "user", "content": "{:<^3}%s|"}])";
+  EXPECT_EQ(marked("{{ messages[0].content.format(1) }}", messages), "(<1<%s|)");
+  EXPECT_EQ(marked("{{ messages[0].content % 1 }}", messages), "({:<^3}1|)");
+  EXPECT_EQ(marked("{{ [1, 2] | tojson(separators=(messages[0].content, '')) }}", messages),
+            "([1{:<^3}%s|2])");
+}
+
 // Sources that would take all memory, all time or the whole stack.
 TEST(ChatTemplate, StaysWithinItsLimits) {
   TemplateLimits limits;

@@ -179,6 +179,7 @@ Result<Value> tojson(Runtime& runtime, const Value& value, const Arguments& argu
     style.item_separator = ",";
     if (bound[1]->is_string()) {
       style.indent = bound[1]->as_string()->view();
+      style.foreign = bound[1]->as_string()->text.has_foreign();
     } else {
       MARU_ASSIGN_OR_RETURN(const int64_t width, integer_argument("tojson", *bound[1]));
       if (width > 1000) return template_error("tojson's indent is too wide");
@@ -192,6 +193,7 @@ Result<Value> tojson(Runtime& runtime, const Value& value, const Arguments& argu
     MARU_ASSIGN_OR_RETURN(const StringObject* key, string_argument("tojson", pair->items[1]));
     style.item_separator = item->view();
     style.key_separator = key->view();
+    style.foreign = style.foreign || item->text.has_foreign() || key->text.has_foreign();
   }
   TextBuilder out = runtime.heap.builder();
   MARU_RETURN_IF_ERROR(append_json(runtime.heap, out, value, style));

@@ -132,6 +132,13 @@ Result<int64_t> read_number(std::string_view text, size_t& at, int64_t limit) {
   return value;
 }
 
+// A format that came from input could spell anything by fill characters: then all is foreign.
+Result<Text> finished(TextBuilder&& out, const Text& format) {
+  if (out.overflowed()) return bad_format("the result is too long");
+  if (format.has_foreign()) out.mark_all_foreign();
+  return out.take();
+}
+
 class PercentFormatter {
  public:
   PercentFormatter(Runtime& runtime, const Text& format, const Value& arguments)
@@ -156,8 +163,7 @@ class PercentFormatter {
     if (mapping_ == nullptr && used_ < values_.size()) {
       return bad_format("not all arguments were used");
     }
-    if (out.overflowed()) return bad_format("the result is too long");
-    return out.take();
+    return finished(std::move(out), format_);
   }
 
  private:
@@ -281,8 +287,7 @@ class BraceFormatter {
       MARU_RETURN_IF_ERROR(append_field(out, field));
       at = close + 1;
     }
-    if (out.overflowed()) return bad_format("the result is too long");
-    return out.take();
+    return finished(std::move(out), format_);
   }
 
  private:

@@ -279,7 +279,7 @@ class JsonWriter {
   TextBuilder& out_;
   const JsonStyle& style_;
   size_t level_ = 0;
-  bool foreign_ = false;
+  bool foreign_ = style_.foreign;
 };
 
 // Appends what `write` builds; all of it is foreign when any of it is.

@@ -23,6 +23,7 @@ struct JsonStyle {
   std::optional<std::string> indent;  // one level; none: one line
   std::string item_separator = ", ";
   std::string key_separator = ": ";
+  bool foreign = false;  // any of the texts above came from input
 };
 Status append_json(Heap& heap, TextBuilder& out, const Value& value, const JsonStyle& style);
 

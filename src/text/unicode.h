@@ -1,5 +1,5 @@
 // What tokenizers need to know about Unicode: classes of code points and normalisation form C.
-// The only file that knows utf8proc. Pure functions over an immutable table; thread-safe.
+// Only this and letter_case.h know utf8proc. Pure functions over an immutable table; thread-safe.
 #pragma once
 
 #include <array>
