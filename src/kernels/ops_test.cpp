@@ -81,6 +81,24 @@ TEST(Dispatch, RefusesUnknownAndMissingTiers) {
   }
 }
 
+TEST(Dispatch, FollowsTheVariableThatForcesATier) {
+  const char* before = std::getenv("MARU_FORCE_ISA");
+  const std::string kept = before == nullptr ? "" : before;
+  setenv("MARU_FORCE_ISA", "scalar", 1);
+  const auto forced = choose_isa();
+  setenv("MARU_FORCE_ISA", "mmx", 1);
+  const auto unknown = choose_isa();
+  setenv("MARU_FORCE_ISA", "", 1);
+  const auto free_choice = choose_isa();
+  setenv("MARU_FORCE_ISA", kept.c_str(), 1);
+  ASSERT_TRUE(forced);
+  EXPECT_EQ(*forced, Isa::kScalar);
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().code, ErrorCode::kInvalidArgument);
+  ASSERT_TRUE(free_choice);
+  EXPECT_EQ(*free_choice, detect_isa());
+}
+
 TEST(Quantise, GivesTheSameBitsOnEveryIsaHoweverSplit) {
   for (size_t n_rows : {1u, 5u, 6u, 7u, 20u}) {
     for (size_t k : {32u, 96u, 576u}) {
