@@ -11,13 +11,12 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
-#include <ctime>
 #include <optional>
-#include <random>
 #include <utility>
 
 #include "base/check.h"
 #include "base/log.h"
+#include "net/response_head.h"
 #include "net/target.h"
 
 namespace maru::net {
@@ -33,42 +32,6 @@ namespace {
 constexpr size_t kReadBytes = size_t{16} << 10;
 constexpr size_t kMaxPipelinedBytes = size_t{64} << 10;
 constexpr std::chrono::milliseconds kLingerTime{2'000}, kLingerTimeAtStop{200};
-constexpr size_t kMaxRequestIdBytes = 128;
-
-bool is_sane_id(std::string_view id) {
-  if (id.empty() || id.size() > kMaxRequestIdBytes) return false;
-  for (const char c : id) {
-    const bool ok = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                    c == '-' || c == '_' || c == '.';
-    if (!ok) return false;
-  }
-  return true;
-}
-
-std::string make_id() {
-  thread_local std::mt19937_64 random{std::random_device{}()};
-  return fmt::format("req_{:016x}", random());
-}
-
-std::string date_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  gmtime_r(&now, &utc);
-  char text[40];
-  const size_t n = std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &utc);
-  return std::string(text, n);
-}
-
-// Header values never break out of their line.
-std::string one_line(std::string_view value) {
-  std::string out(value);
-  std::erase_if(out, [](char c) { return c == '\r' || c == '\n' || c == '\0'; });
-  return out;
-}
-
-std::string reason(int status) {
-  return std::string(http::obsolete_reason(static_cast<http::status>(status)));
-}
 
 }  // namespace
 
@@ -136,7 +99,6 @@ class Session : public std::enable_shared_from_this<Session> {
   bool is_current(uint64_t number) const {
     return number == number_ && (state_ == State::kAnswering || state_ == State::kStreaming);
   }
-  std::string make_head(const Response& response, std::string_view framing) const;
   void queue(std::string bytes);
   void flush();
   void on_written(error_code ec);
@@ -366,7 +328,7 @@ void Session::refuse(int status, std::string_view message) {
   state_ = State::kAnswering;
   ++read_deadline_;
   keep_alive_ = false;
-  if (record_.id.empty()) record_.id = make_id();
+  if (record_.id.empty()) record_.id = make_request_id();
   send(number_, options_.make_error ? options_.make_error(status, message)
                                     : Response{status, std::string(message), "text/plain", {}});
 }
@@ -387,7 +349,7 @@ void Session::dispatch() {
     }
   }
   const std::string_view sent_id = request.header("x-request-id");
-  request.id = is_sane_id(sent_id) ? std::string(sent_id) : make_id();
+  request.id = is_sane_request_id(sent_id) ? std::string(sent_id) : make_request_id();
   is_head_ = message.method() == http::verb::head;
   keep_alive_ = message.keep_alive() && !shared_->stopping.load();
   chunked_ = message.version() >= 11;
@@ -429,25 +391,12 @@ void Session::dispatch() {
 
 // ---- answering
 
-std::string Session::make_head(const Response& response, std::string_view framing) const {
-  std::string head = fmt::format("HTTP/1.1 {} {}\r\nDate: {}\r\n", response.status,
-                                 reason(response.status), date_now());
-  if (!response.content_type.empty()) {
-    head += fmt::format("Content-Type: {}\r\n", one_line(response.content_type));
-  }
-  for (const Header& h : response.headers) {
-    head += fmt::format("{}: {}\r\n", one_line(h.name), one_line(h.value));
-  }
-  head += fmt::format("x-request-id: {}\r\nConnection: {}\r\n{}\r\n", record_.id,
-                      keep_alive_ ? "keep-alive" : "close", framing);
-  return head;
-}
-
 void Session::send(uint64_t number, Response response) {
   if (!is_current(number) || state_ != State::kAnswering || answer_complete_) return;
   record_.status = response.status;
   std::string bytes =
-      make_head(response, fmt::format("Content-Length: {}\r\n", response.body.size()));
+      make_response_head(response, record_.id, keep_alive_,
+                         fmt::format("Content-Length: {}\r\n", response.body.size()));
   if (!is_head_) bytes += response.body;
   answer_complete_ = true;
   queue(std::move(bytes));
@@ -459,7 +408,8 @@ void Session::begin_stream(uint64_t number, Response head, Heartbeat heartbeat) 
   record_.status = head.status;
   if (!chunked_) keep_alive_ = false;  // HTTP/1.0: the end of the connection ends the body
   heartbeat_ = std::move(heartbeat);
-  queue(make_head(head, chunked_ ? "Transfer-Encoding: chunked\r\n" : ""));
+  queue(make_response_head(head, record_.id, keep_alive_,
+                           chunked_ ? "Transfer-Encoding: chunked\r\n" : ""));
   arm_heartbeat();
 }
 

@@ -22,7 +22,7 @@ def required(variable):
     return value
 
 
-def test_model(name):
+def model_file(name):
     path = pathlib.Path(required("MARU_TEST_MODELS")) / name
     if not path.is_file():
         raise RuntimeError(f"{path} is missing (MARU_TEST_MODELS; script/bootstrap --test makes it)")
@@ -68,7 +68,7 @@ class Server:
 @contextlib.contextmanager
 def scripted_server(**settings):
     binary = pathlib.Path(required("MARU_BUILD_BIN")) / "maru_scripted_server"
-    model = test_model("SmolLM2-135M-Instruct.Q4_1.gguf")
+    model = model_file("SmolLM2-135M-Instruct.Q4_1.gguf")
     with tempfile.TemporaryDirectory() as folder:
         log_path = pathlib.Path(folder) / "log"
         with open(log_path, "wb") as log:

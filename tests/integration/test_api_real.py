@@ -4,7 +4,7 @@ import math
 
 import openai
 import pytest
-from servers import in_threads, real_server, test_model
+from servers import in_threads, model_file, real_server
 
 CONTEXT = 1024
 HI = [{"role": "user", "content": "Name the capital of France."}]
@@ -12,7 +12,7 @@ HI = [{"role": "user", "content": "Name the capital of France."}]
 
 @pytest.fixture(scope="module")
 def server():
-    model = test_model("SmolLM2-135M-Instruct.Q4_1.gguf")
+    model = model_file("SmolLM2-135M-Instruct.Q4_1.gguf")
     with real_server(model, "--context", str(CONTEXT)) as running:
         yield running
 
