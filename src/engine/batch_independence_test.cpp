@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -156,7 +157,8 @@ double top_2_margin(std::vector<float> row) {
   return static_cast<double>(row[0] - row[1]);
 }
 
-void compare(const Outcome& alone, const Outcome& other, size_t n_prompt, const Way& way) {
+void compare(const Outcome& alone, const Outcome& other, size_t n_prompt, const Way& way,
+             bool prints) {
   SCOPED_TRACE(way.name);
   double sum_kl = 0.0, largest = 0.0;
   size_t n_compared = 0;
@@ -178,12 +180,14 @@ void compare(const Outcome& alone, const Outcome& other, size_t n_prompt, const 
   const double mean_kl = sum_kl / static_cast<double>(n_compared);
   EXPECT_LE(mean_kl, 1e-4);
   EXPECT_GE(n_compared, kNewTokens / 2);  // diverging early would compare nothing
-  ::testing::Test::RecordProperty(way.name, std::to_string(largest));
-  std::printf("  %-36s %2zu tokens, largest difference %.2g, mean KL %.2g\n", way.name, n_compared,
-              largest, mean_kl);
+  if (prints) {
+    std::printf("  %-36s %2zu tokens, largest difference %.2g, mean KL %.2g\n", way.name,
+                n_compared, largest, mean_kl);
+  }
 }
 
-Outcome check_model(const std::string& path, const std::vector<TokenId>& prompt, ThreadPool& pool) {
+Outcome check_model(const std::string& path, const std::vector<TokenId>& prompt, ThreadPool& pool,
+                    bool prints) {
   models::LoadOptions options;
   options.isa = kernels::choose_isa().value();
   auto loaded = models::Model::load(path, options, pool);
@@ -200,7 +204,7 @@ Outcome check_model(const std::string& path, const std::vector<TokenId>& prompt,
     } else if (way.n_others == 0) {
       EXPECT_EQ(other.n_cached, 0u) << way.name;
     }
-    compare(alone, other, prompt.size(), way);
+    compare(alone, other, prompt.size(), way, prints);
     if (::testing::Test::HasFatalFailure()) break;
   }
   return alone;
@@ -217,7 +221,7 @@ TEST(BatchIndependence, GoldenModelsAnswerAsTransformersDoes) {
     const std::string form = json.at("models").back().get<std::string>();
     SCOPED_TRACE(entry.path().filename().string() + "/" + form);
     const auto ids = json.at("ids").get<std::vector<TokenId>>();
-    const Outcome alone = check_model(entry.path().string() + "/" + form, ids, pool);
+    const Outcome alone = check_model(entry.path().string() + "/" + form, ids, pool, false);
     EXPECT_EQ(alone.tokens, json.at("greedy").get<std::vector<TokenId>>());
     ++n_models;
   }
@@ -248,7 +252,7 @@ TEST(BatchIndependence, RealModelsGiveTheSameAnswerEveryWay) {
                 "own temperature and salt, and what lives in one may not survive in the next. The "
                 "guide "
                 "then explains how the moon moves the water, and why the highest tides come");
-    check_model(path, {prompt.begin(), prompt.end()}, pool);
+    check_model(path, {prompt.begin(), prompt.end()}, pool, true);
   }
 }
 

@@ -338,6 +338,24 @@ TEST_F(ModelLoopTest, ACallerWithOneRequestDoesNotWaitBehindAFlood) {
   for (const Told* t : flood) EXPECT_EQ(t->n_ends, 1u);
 }
 
+TEST_F(ModelLoopTest, ACallerWithoutAPlaceGetsMemoryToo) {
+  options_ = {.max_running = 8, .max_chunk = 8, .chunk_multiple = 8};
+  make(uint64_t{28} << 12);  // 112 tokens in all
+  for (int i = 0; i < 3; ++i) {
+    Request r = request(prompt_of(24, i), 30);
+    r.caller = "flood";
+    add(r);
+  }
+  for (int i = 0; i < 12; ++i) loop_->step();
+  ASSERT_EQ(loop_->scheduler().running().size(), 3u);
+  Request r = request(prompt_of(40, 9), 2);
+  r.caller = "guest";
+  const Told& guest = add(r);
+  for (int i = 0; i < 12 && guest.n_ends == 0; ++i) loop_->step();
+  EXPECT_EQ(guest.n_ends, 1u);
+  run();
+}
+
 // While both have prompts to read, neither caller gets ahead by more than a chunk and the rows of
 // its running answers.
 TEST_F(ModelLoopTest, CallersAreServedEqually) {

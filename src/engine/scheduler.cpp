@@ -59,7 +59,13 @@ std::unique_ptr<Sequence> Scheduler::take_any() {
 StepPlan Scheduler::plan(const StepCost& cost) {
   admit();
   look_up_prefixes();
+  StepPlan plan = plan_running(cost);
+  // The only one in the plan may have had to give its place up: then it is another's turn.
+  while (plan.entries.empty() && !running_.empty()) plan = plan_running(cost);
+  return plan;
+}
 
+StepPlan Scheduler::plan_running(const StepCost& cost) {
   std::vector<PlanEntry> wanted;
   for (const auto& sequence : running_) {
     if (sequence->n_to_do() == 1) wanted.push_back(entry_for(*sequence, 1));
@@ -108,10 +114,11 @@ void Scheduler::admit() {
           const uint64_t served_b = fair_.served(b->request.caller);
           return std::tie(served_a, a->arrival) < std::tie(served_b, b->arrival);
         });
-    // Nobody overtakes the one whose turn it is, or large requests would wait for ever.
-    if (!running_.empty() && !fits(**next)) return;
     const Sequence* chosen = next->get();
-    if (running_.size() >= options_.max_running && !make_slot_for(*chosen)) return;
+    // Nobody overtakes the one whose turn it is, or large requests would wait for ever.
+    while (running_.size() >= options_.max_running || (!running_.empty() && !fits(*chosen))) {
+      if (!make_room_for(*chosen)) return;
+    }
     const auto at = std::find_if(waiting_.begin(), waiting_.end(),
                                  [&](const auto& s) { return s.get() == chosen; });
     running_.push_back(std::move(*at));
@@ -139,7 +146,7 @@ bool Scheduler::fits(const Sequence& sequence) const {
 }
 
 // A caller without any place takes one from the caller who has most of them.
-bool Scheduler::make_slot_for(const Sequence& sequence) {
+bool Scheduler::make_room_for(const Sequence& sequence) {
   std::map<std::string_view, std::vector<Sequence*>> by_caller;
   for (const auto& s : running_) by_caller[s->request.caller].push_back(s.get());
   if (by_caller.contains(sequence.request.caller)) return false;

@@ -73,8 +73,9 @@ class Scheduler {
 
   void admit();
   bool fits(const Sequence& sequence) const;
-  bool make_slot_for(const Sequence& sequence);
+  bool make_room_for(const Sequence& sequence);
   void look_up_prefixes();
+  StepPlan plan_running(const StepCost& cost);
   Sequence* next_prompt() const;
   PlanEntry entry_for(Sequence& sequence, uint32_t count) const;
   bool get_pages(PlanEntry& entry);
