@@ -4,6 +4,7 @@
 #include <span>
 
 #include "base/check.h"
+#include "nn/sink_pick.h"
 
 namespace maru::nn {
 namespace {
@@ -233,15 +234,27 @@ class BufferPlan {
   std::vector<Buffer> buffers_;
 };
 
+void measure_products(Stage& stage) {
+  for (const Step& step : stage.products) {
+    const tensor::PackedWeight& weight = step.node.linear->weight;
+    stage.quantises = stage.quantises || !weight.format().float_input;
+    stage.n_panels = stage.body == StageBody::kGatedProduct ? weight.n_panels()
+                                                            : stage.n_panels + weight.n_panels();
+  }
+}
+
 }  // namespace
 
-Program compile(const Graph& graph, Value result, bool fused) {
-  MARU_CHECK(result.id + 1 == graph.nodes().size());
+Program compile(const Graph& recorded, Value result, bool fused) {
+  MARU_CHECK(result.id + 1 == recorded.nodes().size());
+  const Graph graph = fused ? sink_picks(recorded) : recorded;
+  const Value last = graph.nodes().back().out;
   Program program;
   program.ropes = graph.ropes();
-  program.n_logits = graph.width(result);
+  program.n_logits = graph.width(last);
   program.stages = StageBuilder(graph, fused).build();
-  program.buffers = BufferPlan(graph, result, fused).assign(program.stages);
+  program.buffers = BufferPlan(graph, last, fused).assign(program.stages);
+  for (Stage& stage : program.stages) measure_products(stage);
   return program;
 }
 

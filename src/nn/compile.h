@@ -38,6 +38,8 @@ enum class StageBody : uint8_t {
 
 struct Stage {
   bool picked = false;
+  bool quantises = false;  // some product wants quantised input; made once for all of them
+  size_t n_panels = 0;     // of all products (kGatedProduct: of one, they are alike)
   std::vector<Step> rows;  // first, row by row, in parallel over blocks of rows
   StageBody body = StageBody::kNone;
   std::vector<Step> products;  // kProduct: any number; kGatedProduct: gate, up

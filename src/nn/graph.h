@@ -80,12 +80,14 @@ class Graph {
   Value softcap(Value x, float cap);
   Value pick(Value x);
 
+  // A node that another graph's method has checked; `out` and `picked` are set here.
+  Value append(Node node);
+
   const std::vector<Node>& nodes() const { return nodes_; }  // nodes()[v.id] defines v
   const std::vector<RopeSpec>& ropes() const { return ropes_; }
   size_t width(Value v) const { return nodes_[v.id].width; }
 
  private:
-  Value append(Node node);
   std::vector<RopeSpec> ropes_;
   std::vector<Node> nodes_;
 };

@@ -78,8 +78,7 @@ size_t gate_scratch_floats(size_t max_rows, size_t k) {
 }
 
 void run_product(const StageRun& run, const Stage& stage) {
-  size_t n_panels = 0;
-  for (const Step& step : stage.products) n_panels += step.node.linear->weight.n_panels();
+  const size_t n_panels = stage.n_panels;
   const Tiling tiling = tiling_of(run, stage);
   const size_t grain = grain_of(n_panels, run.n_rows(stage), run.pool.size());
   const size_t n_strips = (n_panels + grain - 1) / grain;
@@ -109,7 +108,7 @@ void run_gated_product(const StageRun& run, const Stage& stage) {
   const Linear& gate = *stage.products[0].node.linear;
   const Linear& up = *stage.products[1].node.linear;
   const size_t width = stage.gate.node.width;
-  const size_t n_panels = gate.weight.n_panels();
+  const size_t n_panels = stage.n_panels;
   const Tiling tiling = tiling_of(run, stage);
   const size_t grain = grain_of(n_panels, run.n_rows(stage), run.pool.size());
   const size_t n_strips = (n_panels + grain - 1) / grain;

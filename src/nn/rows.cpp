@@ -140,6 +140,38 @@ void store_kv(const StageRun& run, const Step& step, RowRange r) {
   }
 }
 
+// Query heads [part * n_heads, (part + 1) * n_heads), which share one key/value head. The kernel is
+// told of no others.
+void attend_part(const StageRun& run, const Step& step, const Workspace::AttentionTile& tile,
+                 size_t part, size_t n_heads, float* scratch) {
+  const AttendSpec& spec = step.node.attend;
+  const SequenceRows& s = run.batch.sequences[tile.sequence];
+  const size_t width = step.node.width;
+  const size_t first = s.row_begin * width + part * n_heads * spec.head_dim;
+  const size_t kv_head = part * n_heads / (spec.n_heads / spec.n_kv_heads);
+  kernels::KvView kv = kv_view(run, spec, s);
+  const size_t head_bytes = kv.page_tokens * kv.head_dim * kv_value_bytes(kv.type);
+  kv.k_offset += kv_head * head_bytes;
+  kv.v_offset += kv_head * head_bytes;
+  kv.n_kv_heads = 1;
+  run.kernels.attention({.kv = kv,
+                         .q = run.buffer(step.in[0]) + first,
+                         .ld_q = width,
+                         .n_heads = n_heads,
+                         .first_position = s.first_position,
+                         .window = spec.window,
+                         .scale = spec.scale,
+                         .softcap = spec.softcap,
+                         .sinks = nullptr,
+                         .token_begin = tile.begin,
+                         .token_end = tile.end,
+                         .kv_head_begin = 0,
+                         .kv_head_end = 1,
+                         .out = run.buffer(step.out) + first,
+                         .ld_out = width,
+                         .scratch = scratch});
+}
+
 void quantise(const StageRun& run, const Stage& stage, RowRange r) {
   const Step& product = stage.products[0];
   const size_t k = product.in_width[0];
@@ -167,12 +199,6 @@ size_t block_rows(const Stage& stage) {
 
 }  // namespace
 
-bool wants_quantised(const Stage& stage) {
-  return std::any_of(stage.products.begin(), stage.products.end(), [](const Step& step) {
-    return !step.node.linear->weight.format().float_input;
-  });
-}
-
 size_t tile_rows(size_t k) {
   constexpr size_t kTileBytes = size_t{384} << 10;
   size_t rows = 4 * kernels::kActRowGroup;
@@ -181,7 +207,7 @@ size_t tile_rows(size_t k) {
 }
 
 void run_rows(const StageRun& run, const Stage& stage) {
-  const bool quantises = wants_quantised(stage);
+  const bool quantises = stage.quantises;
   const bool stores = stage.body == StageBody::kAttend;
   if (stage.rows.empty() && !quantises && !stores) return;
   share_items(run.pool, run.n_rows(stage), block_rows(stage),
@@ -200,30 +226,19 @@ void run_rows(const StageRun& run, const Stage& stage) {
 void run_attend(const StageRun& run, const Stage& stage) {
   const Step& step = stage.attend;
   const AttendSpec& spec = step.node.attend;
-  const size_t width = step.node.width;
-  const size_t n_items = run.workspace.tiles.size() * spec.n_kv_heads;
-  share_items(run.pool, n_items, 1, [&](size_t thread, size_t begin, size_t end) {
-    for (size_t item = begin; item < end; ++item) {
-      const Workspace::AttentionTile& tile = run.workspace.tiles[item / spec.n_kv_heads];
-      const size_t head = item % spec.n_kv_heads;
-      const SequenceRows& s = run.batch.sequences[tile.sequence];
-      run.kernels.attention({.kv = kv_view(run, spec, s),
-                             .q = run.buffer(step.in[0]) + s.row_begin * width,
-                             .ld_q = width,
-                             .n_heads = spec.n_heads,
-                             .first_position = s.first_position,
-                             .window = spec.window,
-                             .scale = spec.scale,
-                             .softcap = spec.softcap,
-                             .sinks = nullptr,
-                             .token_begin = tile.begin,
-                             .token_end = tile.end,
-                             .kv_head_begin = head,
-                             .kv_head_end = head + 1,
-                             .out = run.buffer(step.out) + s.row_begin * width,
-                             .ld_out = width,
-                             .scratch = run.workspace.thread_floats[thread]});
-    }
+  const size_t n_tiles = run.workspace.tiles.size();
+  const size_t group = spec.n_heads / spec.n_kv_heads;
+  // One call takes the query heads of a key/value head; with fewer calls than threads, each head's
+  // group is cut in equal parts.
+  size_t parts = 1;
+  while (n_tiles * spec.n_kv_heads * parts < run.pool.size() && parts < group) do
+      ++parts;
+    while (group % parts != 0);
+  const size_t n_calls = spec.n_kv_heads * parts;
+  share_items(run.pool, n_tiles * n_calls, 1, [&](size_t thread, size_t begin, size_t end) {
+    for (size_t item = begin; item < end; ++item)
+      attend_part(run, step, run.workspace.tiles[item / n_calls], item % n_calls, group / parts,
+                  run.workspace.thread_floats[thread]);
   });
 }
 

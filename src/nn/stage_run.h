@@ -30,9 +30,6 @@ struct StageRun {
 // takes.
 size_t tile_rows(size_t k);
 
-// The executor quantises the input of a stage's products once if any of them wants it so.
-bool wants_quantised(const Stage& stage);
-
 void run_rows(const StageRun& run, const Stage& stage);  // row steps, then quantisation
 void run_product(const StageRun& run, const Stage& stage);
 void run_gated_product(const StageRun& run, const Stage& stage);

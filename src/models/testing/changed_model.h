@@ -1,7 +1,6 @@
 // Copies of golden models with one thing changed, in a temporary folder. For tests only.
 #pragma once
 
-#include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <filesystem>
