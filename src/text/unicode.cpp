@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <tuple>
 
 #include "base/check.h"
 #include "base/utf8.h"
@@ -105,11 +106,12 @@ void sort_marks(std::vector<utf8proc_int32_t>& points) {
     }
     size_t end = begin + 1;
     while (end < points.size() && combining_class(points[end]) != 0) ++end;
-    std::stable_sort(points.begin() + static_cast<std::ptrdiff_t>(begin),
-                     points.begin() + static_cast<std::ptrdiff_t>(end),
-                     [](utf8proc_int32_t a, utf8proc_int32_t b) {
-                       return combining_class(a) < combining_class(b);
-                     });
+    // Class, then place, which keeps marks of one class in order.
+    std::vector<std::tuple<uint16_t, size_t, utf8proc_int32_t>> marks;
+    for (size_t i = begin; i < end; ++i)
+      marks.emplace_back(combining_class(points[i]), i, points[i]);
+    std::sort(marks.begin(), marks.end());
+    for (size_t i = begin; i < end; ++i) points[i] = std::get<2>(marks[i - begin]);
     begin = end;
   }
 }
