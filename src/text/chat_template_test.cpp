@@ -265,6 +265,29 @@ TEST(ChatTemplate, StaysWithinItsLimits) {
   }
 }
 
+// Each level of a macro's recursion stands inside as many blocks and brackets as parse.
+TEST(ChatTemplate, DeepRecursionIsAnError) {
+  const auto recursion = [](std::string_view open, std::string_view call, std::string_view close) {
+    std::string source = "{% macro m(x) %}";
+    for (int i = 0; i < 50; ++i) source += open;
+    source += call;
+    for (int i = 0; i < 50; ++i) source += close;
+    return source + "{% endmacro %}{{ m(1) }}";
+  };
+  for (const std::string& source :
+       {recursion("{% if x %}", "{{ m(x) }}", "{% endif %}"),
+        recursion("{% for i in [1] %}", "{{ m(x) }}", "{% endfor %}"),
+        recursion("{% filter upper %}", "{{ m(x) }}", "{% endfilter %}"),
+        recursion("{% set a %}", "{{ m(x) }}", "{% endset %}")}) {
+    EXPECT_THAT(error_of(source), HasSubstr("too deeply")) << source;
+  }
+  std::string brackets = "{% macro m(x) %}{{ ";
+  for (int i = 0; i < 100; ++i) brackets += "[1, ";
+  brackets += "m(x)";
+  for (int i = 0; i < 100; ++i) brackets += "]";
+  EXPECT_THAT(error_of(brackets + " }}{% endmacro %}{{ m(1) }}"), HasSubstr("too deeply"));
+}
+
 TEST(ChatTemplate, CyclesAreFreed) {
   EXPECT_EQ(text_of("{% set n = namespace() %}{% set n.me = n %}{% set n.l = [n] %}"
                     "{% macro m() %}{% endmacro %}{% set n.m = m %}"

@@ -8,9 +8,12 @@
 namespace maru::text::jinja {
 namespace {
 
-// The C++ stack under one level of a template's tree is a few hundred bytes; this many levels stay
-// within a megabyte or two even in instrumented builds.
-constexpr uint32_t kLevelsPerDepth = 10;
+// Statements and expressions inside one another, for each allowed level of macros.
+constexpr uint32_t kLevelsPerDepth = 5;
+// Instrumented builds have frames of several kilobytes, so the bytes of the stack are held too.
+constexpr uintptr_t kMaxStackBytes = uintptr_t{3} << 19;
+
+uintptr_t stack_position() { return reinterpret_cast<uintptr_t>(__builtin_frame_address(0)); }
 
 }  // namespace
 
@@ -32,12 +35,15 @@ void Interpreter::set_variable(std::string_view name, Value value) {
 
 Result<Text> Interpreter::run() {
   TextBuilder out = heap_.builder();
+  stack_base_ = stack_position();
   MARU_RETURN_IF_ERROR(run_block(program_.body, root_, out));
   return out.take();
 }
 
 Status Interpreter::enter() {
-  if (depth_ >= heap_.limits().max_depth * kLevelsPerDepth) {
+  const uintptr_t here = stack_position();
+  const uintptr_t used = here < stack_base_ ? stack_base_ - here : here - stack_base_;
+  if (depth_ >= uint64_t{heap_.limits().max_depth} * kLevelsPerDepth || used > kMaxStackBytes) {
     return template_error("the template recurses too deeply");
   }
   return heap_.step();

@@ -68,6 +68,7 @@ class Interpreter {
   Runtime runtime_;
   ScopePtr root_;
   uint32_t line_ = 1;
+  uintptr_t stack_base_ = 0;
   uint32_t depth_ = 0;  // nested statements and expressions
   uint32_t calls_ = 0;  // nested macros
 };
