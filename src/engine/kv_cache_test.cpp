@@ -219,6 +219,14 @@ TEST_F(PrefixTreeTest, GivesUpAWindowsOldPagesBeforeTheState) {
   EXPECT_EQ(memory_->used_bytes(), used - kPage);
 }
 
+// Without the window's page before it, the end would be of no use and still take its pages.
+TEST_F(PrefixTreeTest, GivesUpTheEndBeforeWhatItNeeds) {
+  make({0, 6});
+  insert(iota_tokens(8));
+  EXPECT_TRUE(tree_->evict_one());
+  EXPECT_EQ(match(iota_tokens(8)), 4u);
+}
+
 TEST_F(PrefixTreeTest, NeverGivesUpWhatASequenceHolds) {
   make({0});
   const auto pages = insert(iota_tokens(4));

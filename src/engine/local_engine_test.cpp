@@ -8,7 +8,6 @@
 #include <map>
 #include <mutex>
 #include <thread>
-#include <utility>
 
 #include "engine/testing/fake_runner.h"
 
@@ -52,30 +51,29 @@ class Listener {
   std::map<RequestId, Told> told_;
 };
 
-// Holds the engine inside a step until opened.
+// Holds the engine inside each step until it is let through.
 class Gate {
  public:
   void pass() {
     std::unique_lock lock(mutex_);
-    ++n_inside_;
+    const int step = ++n_inside_;
     changed_.notify_all();
-    changed_.wait(lock, [&] { return open_; });
+    changed_.wait(lock, [&] { return step <= n_let_through_; });
   }
-  void wait_inside() {
+  void wait_inside(int step) {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return n_inside_ > 0; });
+    changed_.wait(lock, [&] { return n_inside_ >= step; });
   }
-  void open() {
+  void let_through(int step) {
     const std::lock_guard lock(mutex_);
-    open_ = true;
+    n_let_through_ = step;
     changed_.notify_all();
   }
 
  private:
   std::mutex mutex_;
   std::condition_variable changed_;
-  bool open_ = false;
-  int n_inside_ = 0;
+  int n_inside_ = 0, n_let_through_ = 0;
 };
 
 struct Harness {
@@ -139,28 +137,34 @@ TEST(LocalEngine, AFullQueueRefusesAtOnceAndLosesNobody) {
   Harness s;
   Gate gate;
   s.options.max_waiting = 5;
-  bool is_first = true;
-  s.log->on_run = [&](auto) {
-    if (!std::exchange(is_first, false)) gate.pass();
-  };
+  s.options.scheduler.max_running = 1;
+  s.log->on_run = [&](auto) { gate.pass(); };
   s.start();
-  ASSERT_TRUE(s.submit(s.request(1, 2)).has_value());
-  gate.wait_inside();
-  size_t n_accepted = 1, n_refused = 0;
-  for (RequestId id = 2; id < 22; ++id) {
-    const Status status = s.submit(s.request(id, 1));
-    n_accepted += status.has_value();
-    if (!status) {
-      EXPECT_EQ(status.error().code, ErrorCode::kRateLimited);
-      ++n_refused;
+  ASSERT_TRUE(s.submit(s.request(1, 10)).has_value());
+  gate.wait_inside(1);
+  gate.let_through(1);
+  gate.wait_inside(2);  // the first request has its place now
+  size_t n_accepted = 1;
+  const auto submit_many = [&](RequestId first) {
+    for (RequestId id = first; id < first + 20; ++id) {
+      const Status status = s.submit(s.request(id, 1));
+      n_accepted += status.has_value();
+      if (!status) {
+        EXPECT_EQ(status.error().code, ErrorCode::kRateLimited);
+      }
     }
-  }
+  };
+  submit_many(2);
   EXPECT_EQ(n_accepted, 1u + 5u);
-  EXPECT_EQ(n_refused, 15u);
   EXPECT_EQ(s.engine->stats().n_waiting, 5u);
-  gate.open();
+  gate.let_through(2);
+  gate.wait_inside(3);  // the inbox was emptied, but nobody else got a place
+  submit_many(22);
+  EXPECT_EQ(n_accepted, 1u + 5u);
+  EXPECT_EQ(s.engine->stats().n_waiting, 5u);
+  gate.let_through(1'000'000);
   s.listener.wait_for_ends(n_accepted);
-  for (RequestId id = 1; id < 22; ++id) EXPECT_LE(s.listener.told(id).n_ends, 1u);
+  for (RequestId id = 1; id < 42; ++id) EXPECT_LE(s.listener.told(id).n_ends, 1u);
 }
 
 TEST(LocalEngine, CancelStopsARunningRequest) {
