@@ -103,6 +103,17 @@ TEST(Json, RefusesDepthBombsWithoutRecursion) {
   EXPECT_NE(result.error().message.find("nested"), std::string::npos);
 }
 
+TEST(Json, RefusesObjectsOfManyKeysBeforeTheyCostTime) {
+  std::string text = "{";
+  for (int i = 0; i < 50; ++i) text += "\"" + std::to_string(i) + ":,\":[1,2,{\"a\":1}],";
+  text.back() = '}';
+  EXPECT_TRUE(parse_json(text, {.max_keys = 50}));
+  const auto refused = parse_json(text, {.max_keys = 49});
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("49 keys"), std::string::npos);
+  EXPECT_TRUE(parse_sorted_json(text, {.max_keys = 1}));
+}
+
 TEST(Json, RefusesNanTrailingTextAndBadUtf8) {
   for (const char* bad : {"NaN", "{\"a\":NaN}", "[1] x", "\"\xFF\"", "{", "", "[1,]"}) {
     EXPECT_FALSE(parse_json(bad)) << bad;

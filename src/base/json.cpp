@@ -1,13 +1,17 @@
 #include "base/json.h"
 
+#include <algorithm>
+#include <array>
+
 #include "base/utf8.h"
 
 namespace maru {
 namespace {
 
-// Finds the first byte at which nesting exceeds `max_depth`, or npos. Runs before the parser, so
-// that a hostile text costs one pass and no stack.
-size_t find_too_deep(std::string_view text, size_t max_depth) {
+// Refuses nesting and objects past the limits. Runs before the parser, so that a hostile text costs
+// one pass and no stack.
+Status check_structure(std::string_view text, size_t max_depth, size_t max_keys) {
+  std::array<size_t, kMaxJsonDepth + 1> n_members{};  // keys of each open object
   size_t depth = 0;
   bool in_string = false;
   for (size_t i = 0; i < text.size(); ++i) {
@@ -18,12 +22,23 @@ size_t find_too_deep(std::string_view text, size_t max_depth) {
     } else if (c == '"') {
       in_string = true;
     } else if (c == '[' || c == '{') {
-      if (++depth > max_depth) return i;
+      if (++depth > max_depth) {
+        return Error{ErrorCode::kInvalidArgument,
+                     "JSON is nested deeper than " + std::to_string(max_depth) +
+                         " levels at byte " + std::to_string(i),
+                     "flatten the value"};
+      }
+      n_members[depth] = 0;
     } else if ((c == ']' || c == '}') && depth > 0) {
       --depth;
+    } else if (c == ':' && ++n_members[depth] > max_keys) {
+      return Error{ErrorCode::kInvalidArgument,
+                   "an object has more than " + std::to_string(max_keys) + " keys at byte " +
+                       std::to_string(i),
+                   "send fewer keys"};
     }
   }
-  return std::string_view::npos;
+  return {};
 }
 
 // Records where the parser stopped; builds nothing.
@@ -53,19 +68,14 @@ class ErrorLocator : public nlohmann::json_sax<Json> {
 };
 
 template <class Value>
-Result<Value> parse(std::string_view text, const JsonLimits& limits) {
+Result<Value> parse(std::string_view text, const JsonLimits& limits, size_t max_keys) {
   if (text.size() > limits.max_bytes) {
     return Error{ErrorCode::kTooLarge,
                  "JSON text has " + std::to_string(text.size()) + " bytes, the limit is " +
                      std::to_string(limits.max_bytes),
                  "send less at once"};
   }
-  if (const size_t at = find_too_deep(text, limits.max_depth); at != std::string_view::npos) {
-    return Error{ErrorCode::kInvalidArgument,
-                 "JSON is nested deeper than " + std::to_string(limits.max_depth) +
-                     " levels at byte " + std::to_string(at),
-                 "flatten the value"};
-  }
+  MARU_RETURN_IF_ERROR(check_structure(text, std::min(limits.max_depth, kMaxJsonDepth), max_keys));
   Value value = Value::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
   if (value.is_discarded()) {
     ErrorLocator locator;
@@ -80,11 +90,11 @@ Result<Value> parse(std::string_view text, const JsonLimits& limits) {
 }  // namespace
 
 Result<Json> parse_json(std::string_view text, const JsonLimits& limits) {
-  return parse<Json>(text, limits);
+  return parse<Json>(text, limits, limits.max_keys);
 }
 
 Result<SortedJson> parse_sorted_json(std::string_view text, const JsonLimits& limits) {
-  return parse<SortedJson>(text, limits);
+  return parse<SortedJson>(text, limits, text.size());
 }
 
 std::string dump_json(const Json& value) {

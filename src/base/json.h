@@ -14,16 +14,20 @@ namespace maru {
 
 struct JsonLimits {
   size_t max_bytes = size_t{64} << 20;
-  size_t max_depth = 128;  // nested arrays and objects
+  size_t max_depth = 128;    // nested arrays and objects, at most kMaxJsonDepth
+  size_t max_keys = 10'000;  // of one object: Json searches them one by one
 };
+inline constexpr size_t kMaxJsonDepth = 256;
 
 // Parses one JSON text (RFC 8259; UTF-8 checked; NaN and trailing text refused). Duplicate keys:
-// the last one counts. Errors: kInvalidArgument with the byte offset, kTooLarge past a limit.
+// the last one counts. Errors: kInvalidArgument with the byte offset, also past max_depth and
+// max_keys; kTooLarge past max_bytes.
 Result<Json> parse_json(std::string_view text, const JsonLimits& limits = {});
 
 // A value whose objects are sorted by key. Json searches an object's keys one by one, which is
 // right for messages and quadratic for a vocabulary.
 using SortedJson = nlohmann::json;
+// max_keys does not apply.
 Result<SortedJson> parse_sorted_json(std::string_view text, const JsonLimits& limits = {});
 
 // Compact text; bytes that are not UTF-8 become U+FFFD, so that output is always valid.

@@ -94,7 +94,7 @@ class Checker : public nlohmann::json_sax<Json> {
 Result<Json> parse_body(std::string_view text) {
   Checker checker(text);
   if (!Json::sax_parse(text.begin(), text.end(), &checker)) return checker.error();
-  MARU_ASSIGN_OR_RETURN(Json body, parse_json(text));
+  MARU_ASSIGN_OR_RETURN(Json body, parse_json(text, {.max_keys = 1024}));
   if (!body.is_object()) {
     return Error{ErrorCode::kInvalidArgument, "the body is not a JSON object",
                  "send an object such as {\"model\": \"...\"}"};
