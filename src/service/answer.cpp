@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "base/utf8.h"
-
 namespace maru::service {
 
 Answer::Answer(std::shared_ptr<const text::Tokenizer> tokenizer, AnswerOptions options,
@@ -11,7 +9,7 @@ Answer::Answer(std::shared_ptr<const text::Tokenizer> tokenizer, AnswerOptions o
     : tokenizer_(std::move(tokenizer)),
       options_(std::move(options)),
       handler_(std::move(handler)),
-      decoder_(*tokenizer_, options_.stop),
+      decoder_(*tokenizer_, options_.stop, false, !options_.starts_text),
       is_echo_due_(options_.echo) {}
 
 AnswerState Answer::take(const engine::Event& event) {
@@ -75,7 +73,7 @@ void Answer::echo_prompt() {
   if (options_.echo_text) {
     out.text = *options_.echo_text;
   } else {
-    out.text = utf8_sanitise(tokenizer_->decode(options_.prompt, true));
+    out.text = tokenizer_->decode(options_.prompt, true);
   }
   if (options_.logprobs) {
     TextLogprob first;

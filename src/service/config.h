@@ -29,7 +29,7 @@ struct Settings {
   std::vector<std::string> allowed_origins;  // Origin values of web pages that may call the API
   std::string log_level = "info";
   std::string default_chat_template;  // for models without one: a built-in name or a file
-  std::string language;               // of terminal texts: "en", "ko"; empty: by LC_ALL, LANG
+  std::string lang;                   // of terminal texts: "en", "ko"; empty: by LC_ALL, LANG
 };
 
 // What is known of one key, for help texts and `maru config`.

@@ -64,6 +64,7 @@ Result<MemoryPlan> plan_memory(const models::MemoryEstimate& need, const MemoryW
   }
   MemoryPlan plan;
   plan.context_length = context;
+  plan.model_context_length = wish.model_context_length;
   plan.weight_bytes = need.weight_bytes;
   plan.work_bytes = need.work_bytes;
   plan.context_bytes = kv_bytes(need, context);
@@ -87,6 +88,22 @@ Result<MemoryPlan> plan_memory(const models::MemoryEstimate& need, const MemoryW
   if (plan.kv_pool_bytes > free) return too_large(need, wish, context, plan.kv_pool_bytes, limits);
   plan.total_bytes = fixed + plan.kv_pool_bytes;
   return plan;
+}
+
+uint64_t kv_page_bytes(const models::KvLayout& layout, uint64_t n_tokens,
+                       uint64_t max_step_tokens) {
+  constexpr uint64_t kSystemPage = 4096;  // pages begin at its multiples
+  const uint64_t page = layout.page_tokens;
+  uint64_t bytes = 0;
+  for (size_t group = 0; group < layout.groups.size(); ++group) {
+    uint64_t n_pages = (n_tokens + page - 1) / page;
+    if (const uint64_t window = layout.groups[group].window; window != 0) {
+      n_pages = std::min(n_pages, (window - 1 + max_step_tokens + page - 1) / page + 1);
+    }
+    const uint64_t stride = (layout.page_bytes(group) + kSystemPage - 1) / kSystemPage * kSystemPage;
+    bytes += n_pages * stride;
+  }
+  return bytes;
 }
 
 std::string format_bytes(uint64_t bytes) {

@@ -22,6 +22,7 @@ struct MemoryWish {
 
 struct MemoryPlan {
   uint32_t context_length = 0;
+  uint32_t model_context_length = 0;
   uint64_t weight_bytes = 0;
   uint64_t work_bytes = 0;
   uint64_t context_bytes = 0;  // KV of one sequence of context_length
@@ -41,6 +42,10 @@ uint64_t largest_context(const models::MemoryEstimate& need, uint64_t available_
 // kInvalidArgument (a context beyond the model's own).
 Result<MemoryPlan> plan_memory(const models::MemoryEstimate& need, const MemoryWish& wish,
                                const MemoryLimits& limits);
+
+// The same for a loaded model, to the byte: what pages of whole positions take while steps add up to
+// `max_step_tokens` at a time (windows keep what a step can see).
+uint64_t kv_page_bytes(const models::KvLayout& layout, uint64_t n_tokens, uint64_t max_step_tokens);
 
 // "1.5 GiB", "93.8 MiB", "512 B".
 std::string format_bytes(uint64_t bytes);

@@ -93,6 +93,18 @@ TEST(PlanMemory, AModelWithWindowsOnlyHasNoCostPerToken) {
   EXPECT_EQ(kv_bytes(windows, 1000), 5 * kMiB);
 }
 
+TEST(KvPageBytes, CountsWholePagesAndWhatAWindowKeeps) {
+  models::KvLayout layout;
+  layout.page_tokens = 64;
+  layout.groups = {{.window = 0, .n_layers = 1, .bytes_per_token = 64},
+                   {.window = 128, .n_layers = 1, .bytes_per_token = 64}};
+  // One page is exactly one page of the system.
+  EXPECT_EQ(kv_page_bytes(layout, 1, 64), 2U * 4096);
+  EXPECT_EQ(kv_page_bytes(layout, 65, 64), 4U * 4096);
+  // 127 positions before a step of 64 touch at most 4 pages.
+  EXPECT_EQ(kv_page_bytes(layout, 64 * 100, 64), (100U + 4U) * 4096);
+}
+
 TEST(FormatBytes, ChoosesTheUnit) {
   EXPECT_EQ(format_bytes(0), "0 B");
   EXPECT_EQ(format_bytes(1023), "1023 B");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -9,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/utf8.h"
 #include "engine/engine.h"
 #include "text/tokenizer.h"
 
@@ -103,13 +105,21 @@ class ByteTokenizer : public text::Tokenizer {
     return is_control(id) ? std::string_view()
                           : std::string_view(&bytes_[static_cast<size_t>(id)], 1);
   }
-  std::string decode(std::span<const text::TokenId> ids, bool with_special) const override {
-    std::string out;
-    for (const text::TokenId id : ids) {
-      if (!is_control(id)) out += token_bytes(id);
-      if (is_control(id) && with_special) out += token_text(id);
+  void decode_next(text::DecodeState& state, text::TokenId id, bool with_special,
+                   std::string& out) const override {
+    if (is_control(id)) {
+      decode_end(state, out);
+      if (with_special) out += token_text(id);
+      return;
     }
-    return out;
+    state.bytes += token_bytes(id);
+    const size_t whole = state.bytes.size() - utf8_incomplete_suffix(state.bytes);
+    out += utf8_sanitise(state.bytes.substr(0, whole));
+    state.bytes.erase(0, whole);
+  }
+  void decode_end(text::DecodeState& state, std::string& out) const override {
+    out += utf8_sanitise(state.bytes);
+    state.bytes.clear();
   }
   size_t size() const override { return 256 + kControls.size(); }
   std::string_view token_text(text::TokenId id) const override {

@@ -1,6 +1,7 @@
 #include "text/stream_decoder.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/utf8.h"
 
@@ -18,8 +19,12 @@ size_t overlap(std::string_view text, std::string_view word) {
 }  // namespace
 
 StreamDecoder::StreamDecoder(const Tokenizer& tokenizer, std::vector<std::string> stop,
-                             bool with_special)
+                             bool with_special, bool continues)
     : tokenizer_(tokenizer), stop_(std::move(stop)), with_special_(with_special) {
+  if (continues) {
+    state_.at_start = false;
+    state_.n_stripped = std::numeric_limits<uint32_t>::max();
+  }
   // Half a character never stands in the text, so cutting at it would only break one.
   std::erase_if(stop_, [](const std::string& s) { return s.empty() || !utf8_is_valid(s); });
 }

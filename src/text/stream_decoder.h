@@ -13,9 +13,10 @@ namespace maru::text {
 class StreamDecoder {
  public:
   // `tokenizer` must outlive the decoder. `stop` strings that are empty or no UTF-8 never match.
-  // `with_special` shows control tokens by their spelling.
+  // `with_special` shows control tokens by their spelling. `continues`: the tokens go on with a
+  // text, so that a space before their first word stays.
   StreamDecoder(const Tokenizer& tokenizer, std::vector<std::string> stop,
-                bool with_special = false);
+                bool with_special = false, bool continues = false);
 
   // Takes one token; returns the text that became certain (maybe empty).
   std::string push(TokenId id);

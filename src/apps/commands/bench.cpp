@@ -1,0 +1,173 @@
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <numeric>
+#include <vector>
+
+#include "apps/command.h"
+#include "apps/files.h"
+#include "apps/load.h"
+#include "apps/options.h"
+#include "apps/terminal.h"
+#include "base/json.h"
+#include "kernels/dispatch.h"
+#include "tensor/format.h"
+
+namespace maru::apps {
+namespace {
+
+struct Arguments {
+  std::string model;
+  uint32_t n_prompt = 512;
+  uint32_t n_generate = 128;
+  uint32_t n_repeat = 5;
+  bool json = false;
+};
+
+struct Series {
+  std::vector<double> rates;  // tokens a second, one a repetition
+
+  double median() const {
+    if (rates.empty()) return 0.0;
+    std::vector<double> sorted = rates;
+    std::sort(sorted.begin(), sorted.end());
+    const size_t middle = sorted.size() / 2;
+    return sorted.size() % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  }
+  double smallest() const {
+    return rates.empty() ? 0.0 : *std::min_element(rates.begin(), rates.end());
+  }
+  double largest() const {
+    return rates.empty() ? 0.0 : *std::max_element(rates.begin(), rates.end());
+  }
+};
+
+// Any tokens do: time depends on their number alone. A fixed walk through the vocabulary.
+std::vector<int32_t> some_tokens(size_t n, uint32_t n_vocab) {
+  std::vector<int32_t> tokens(n);
+  uint64_t state = 1;
+  for (int32_t& token : tokens) {
+    state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+    token = static_cast<int32_t>((state >> 33) % n_vocab);
+  }
+  return tokens;
+}
+
+void read_prompt(SoloModel& model, std::span<const int32_t> tokens, std::span<float> logits) {
+  for (size_t at = 0; at < tokens.size(); at += kStepRows) {
+    const size_t count = std::min(kStepRows, tokens.size() - at);
+    const bool is_last = at + count == tokens.size();
+    model.run(tokens.subspan(at, count), static_cast<uint32_t>(at),
+              is_last ? models::LogitsWanted::kLast : models::LogitsWanted::kNone, logits.data());
+  }
+}
+
+void generate(SoloModel& model, std::span<const int32_t> tokens, std::span<float> logits) {
+  for (size_t at = 0; at < tokens.size(); ++at) {
+    model.run(tokens.subspan(at, 1), static_cast<uint32_t>(at), models::LogitsWanted::kLast,
+              logits.data());
+  }
+}
+
+double tokens_per_second(size_t n_tokens, const std::function<void()>& work) {
+  const auto begin = std::chrono::steady_clock::now();
+  work();
+  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
+  return static_cast<double>(n_tokens) / taken.count();
+}
+
+Json describe(const Series& series, uint32_t n_tokens) {
+  return {{"tokens", n_tokens},
+          {"median", series.median()},
+          {"min", series.smallest()},
+          {"max", series.largest()},
+          {"samples", series.rates}};
+}
+
+Json kernels_used(const SoloModel& model) {
+  const kernels::KernelSet kernels(model.isa());
+  Json used = Json::object();
+  for (const auto& [name, bytes] : model.info().format_bytes) {
+    const tensor::BlockFormat* format = tensor::find_format(name);
+    if (format != nullptr) used[name] = kernels::isa_name(kernels.linear_isa(format->layout));
+  }
+  return used;
+}
+
+Result<int> run(const Arguments& arguments, const service::Settings& settings) {
+  MARU_ASSIGN_OR_RETURN(const auto location, find_model(arguments.model));
+  const uint32_t n_positions = std::max({arguments.n_prompt, arguments.n_generate, 1U});
+  MARU_ASSIGN_OR_RETURN(const auto model,
+                        SoloModel::load(location, settings, n_positions, kStepRows));
+  const auto tokens = some_tokens(n_positions, model->info().vocab_size);
+  std::vector<float> logits(model->info().vocab_size);
+  const auto prompt = std::span(tokens).first(arguments.n_prompt);
+  const auto generated = std::span(tokens).first(arguments.n_generate);
+
+  ProgressLine progress("bench");
+  Series pp, tg;
+  for (uint32_t round = 0; round <= arguments.n_repeat; ++round) {  // the first one warms up
+    progress.show(round, arguments.n_repeat + 1);
+    if (!prompt.empty()) {
+      const double rate =
+          tokens_per_second(prompt.size(), [&] { read_prompt(*model, prompt, logits); });
+      if (round > 0) pp.rates.push_back(rate);
+    }
+    if (!generated.empty()) {
+      const double rate =
+          tokens_per_second(generated.size(), [&] { generate(*model, generated, logits); });
+      if (round > 0) tg.rates.push_back(rate);
+    }
+  }
+  progress.clear();
+  if (arguments.json) {
+    const Json out = {{"model", location.name},
+                      {"threads", model->pool().size()},
+                      {"isa", kernels::isa_name(model->isa())},
+                      {"kernels", kernels_used(*model)},
+                      {"pp_tokens_per_s", pp.median()},
+                      {"tg_tokens_per_s", tg.median()},
+                      {"pp", describe(pp, arguments.n_prompt)},
+                      {"tg", describe(tg, arguments.n_generate)}};
+    write_stdout(dump_json(out) + "\n");
+    return 0;
+  }
+  write_stdout(fmt::format("{}, {} threads, kernels {}\n", location.name, model->pool().size(),
+                           dump_json(kernels_used(*model))));
+  const auto print = [](const char* name, uint32_t n, const Series& series) {
+    if (n == 0) return;
+    write_stdout(fmt::format("{}{:<6} {:9.2f} tokens/s  (median; {:.2f} to {:.2f})\n", name, n,
+                             series.median(), series.smallest(), series.largest()));
+  };
+  print("pp", arguments.n_prompt, pp);
+  print("tg", arguments.n_generate, tg);
+  return 0;
+}
+
+CommandBody declare(Options& options) {
+  auto arguments = std::make_shared<Arguments>();
+  options.argument("MODEL", arguments->model, "model to measure");
+  options.setting("threads", "-t");
+  options.setting("kv_type");
+  options.number("-p,--prompt", arguments->n_prompt, 0, 1U << 20, "tokens of the prompt (0: skip)");
+  options.number("-n,--generate", arguments->n_generate, 0, 1U << 20,
+                 "tokens that are generated (0: skip)");
+  options.number("-r,--repeat", arguments->n_repeat, 1, 1000, "repetitions after one to warm up");
+  options.toggle("--json", arguments->json, "print JSON with every sample");
+  options.examples(
+      "  maru bench model.gguf -t 2 -p 512 -n 128 -r 5 --json\n"
+      "  MARU_FORCE_ISA=avx2 maru bench model.gguf\n"
+      "pp reads a prompt in steps of 512, tg generates token by token from an empty cache. "
+      "Figures\n"
+      "are medians; leave the machine alone meanwhile.");
+  return [arguments](const Context& context) { return run(*arguments, context.settings()); };
+}
+
+}  // namespace
+
+extern const Command command_bench;
+const Command command_bench{"bench", "measure speed: tokens per second of prompt and answer", 72,
+                            declare};
+
+}  // namespace maru::apps

@@ -1,0 +1,25 @@
+#include "apps/version.h"
+
+#include "apps/command.h"
+#include "apps/options.h"
+#include "apps/terminal.h"
+#include "kernels/dispatch.h"
+
+namespace maru::apps {
+namespace {
+
+CommandBody declare(Options&) {
+  return [](const Context&) -> Result<int> {
+    write_stdout(version_line() + "\n");
+    write_stdout(fmt::format("kernels: {}\n", kernels::isa_name(kernels::detect_isa())));
+    return 0;
+  };
+}
+
+}  // namespace
+
+extern const Command command_version;
+const Command command_version{"version", "print the program's version and this machine's kernels",
+                              100, declare};
+
+}  // namespace maru::apps

@@ -1,0 +1,63 @@
+#include "apps/host.h"
+
+#include <algorithm>
+#include <ctime>
+#include <utility>
+
+#include "apps/files.h"
+#include "apps/terminal.h"
+#include "engine/local_engine.h"
+#include "service/model_text.h"
+
+namespace maru::apps {
+
+Host::~Host() {
+  // The service first: it cancels what runs, and the engine confirms before it ends.
+  service_.reset();
+  engine_.reset();
+}
+
+Result<std::unique_ptr<Host>> Host::start(const Context& context) {
+  const service::Settings& settings = context.settings();
+  MARU_ASSIGN_OR_RETURN(const service::ModelLocation location, find_model(settings.model));
+  const bool tells = stderr_is_terminal();
+  if (tells) write_stderr(context.say(Message::kLoading, location.name));
+  std::unique_ptr<Host> host(new Host(thread_count(settings)));
+
+  engine::LocalEngineOptions options;
+  options.max_waiting = settings.max_waiting;
+  options.scheduler.max_running = settings.max_running;
+  const size_t max_rows = engine::max_step_rows(options.scheduler);
+  auto loaded = load_model(location, settings, host->pool_, max_rows);
+  if (tells) write_stderr("\r\x1b[K");
+  if (!loaded) return std::move(loaded).error();
+  host->plan_ = loaded->plan;
+  host->isa_ = loaded->isa;
+  MARU_ASSIGN_OR_RETURN(service::ModelText text,
+                        service::load_model_text(location, settings.default_chat_template));
+
+  const uint32_t context_length = loaded->plan.context_length;
+  engine::LocalModel model;
+  model.name = location.name;
+  model.kv_bytes = std::max(loaded->plan.kv_pool_bytes,
+                            service::kv_page_bytes(loaded->model->kv_layout(), context_length,
+                                                   options.scheduler.max_chunk));
+  model.runner = engine::make_model_runner(std::move(loaded->model), host->pool_, max_rows);
+  std::vector<engine::LocalModel> models;
+  models.push_back(std::move(model));
+  MARU_ASSIGN_OR_RETURN(auto engine, engine::LocalEngine::create(std::move(models), options));
+  host->engine_ = std::move(engine);
+
+  service::ServedModel served;
+  served.name = location.name;
+  served.context_length = context_length;
+  served.tokenizer = std::move(text.tokenizer);
+  served.chat_template = std::move(text.chat_template);
+  served.end_tokens = std::move(text.end_tokens);
+  served.created_unix_seconds = static_cast<int64_t>(std::time(nullptr));
+  host->service_ = std::make_shared<service::GenerationService>(
+      host->engine_, std::vector<service::ServedModel>{std::move(served)});
+  return host;
+}
+
+}  // namespace maru::apps

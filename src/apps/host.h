@@ -1,0 +1,34 @@
+// One model with its engine and service in this process, made from the settings.
+#pragma once
+
+#include <memory>
+
+#include "apps/command.h"
+#include "apps/load.h"
+#include "service/generation.h"
+
+namespace maru::apps {
+
+class Host {
+ public:
+  // Finds the model, checks its memory, loads it, starts the engine. Says what it loads on standard
+  // error if that is a terminal. Errors: those of all these steps.
+  static Result<std::unique_ptr<Host>> start(const Context& context);
+  ~Host();
+
+  service::GenerationService& service() { return *service_; }
+  std::shared_ptr<service::GenerationService> shared_service() { return service_; }
+  const service::MemoryPlan& plan() const { return plan_; }
+  kernels::Isa isa() const { return isa_; }
+
+ private:
+  explicit Host(size_t n_threads) : pool_(n_threads) {}
+
+  ThreadPool pool_;  // outlives the engine
+  service::MemoryPlan plan_;
+  kernels::Isa isa_ = kernels::Isa::kScalar;
+  std::shared_ptr<engine::Engine> engine_;
+  std::shared_ptr<service::GenerationService> service_;
+};
+
+}  // namespace maru::apps

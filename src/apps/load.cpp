@@ -1,0 +1,119 @@
+#include "apps/load.h"
+
+#include <fmt/format.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "kernels/dispatch.h"
+
+namespace maru::apps {
+
+kernels::KvType kv_type_of(const service::Settings& settings) {
+  return settings.kv_type == "f32" ? kernels::KvType::kF32 : kernels::KvType::kF16;
+}
+
+size_t thread_count(const service::Settings& settings) {
+  if (settings.threads != 0) return settings.threads;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (::sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 0) {
+    return static_cast<size_t>(CPU_COUNT(&set));
+  }
+  return std::max<size_t>(1, std::thread::hardware_concurrency());
+}
+
+Result<service::MemoryPlan> plan_load(const service::ModelLocation& location,
+                                      const service::Settings& settings, size_t max_rows) {
+  if (location.kind == service::ModelKind::kTokenizerOnly) {
+    return Error{ErrorCode::kInvalidArgument,
+                 fmt::format("{} holds a tokenizer but no weights", location.path),
+                 "name a GGUF file or a folder with config.json and model.safetensors", "model"};
+  }
+  MARU_ASSIGN_OR_RETURN(const models::ModelInfo info, models::Model::read_info(location.path));
+  MARU_ASSIGN_OR_RETURN(
+      const models::MemoryEstimate need,
+      models::Model::estimate_memory(location.path, kv_type_of(settings), max_rows));
+  return service::plan_memory(
+      need, {settings.context, info.context_length, uint64_t{settings.kv_memory_mib} << 20},
+      read_memory_limits());
+}
+
+Result<LoadedModel> load_model(const service::ModelLocation& location,
+                               const service::Settings& settings, ThreadPool& pool,
+                               size_t max_rows) {
+  LoadedModel loaded;
+  loaded.location = location;
+  MARU_ASSIGN_OR_RETURN(loaded.plan, plan_load(location, settings, max_rows));
+  MARU_ASSIGN_OR_RETURN(loaded.isa, kernels::choose_isa());
+  models::LoadOptions options;
+  options.isa = loaded.isa;
+  options.kv_type = kv_type_of(settings);
+  MARU_ASSIGN_OR_RETURN(loaded.model, models::Model::load(location.path, options, pool));
+  return loaded;
+}
+
+size_t logit_rows(uint32_t n_vocab, size_t max_rows) {
+  constexpr size_t kBufferBytes = size_t{64} << 20;
+  return std::clamp<size_t>(kBufferBytes / (sizeof(float) * std::max<size_t>(n_vocab, 1)), 1,
+                            max_rows);
+}
+
+// One run of pages a group, never given back: the tools read a text once.
+struct SoloModel::Pages {
+  struct Free {
+    void operator()(uint8_t* memory) const { std::free(memory); }
+  };
+  std::vector<std::unique_ptr<uint8_t, Free>> memory;
+  std::vector<std::vector<uint8_t*>> table;  // [group][page]
+};
+
+SoloModel::SoloModel(size_t n_threads)
+    : pool_(n_threads), workspace_(nullptr, [](models::Workspace*) {}) {}
+
+SoloModel::~SoloModel() = default;
+
+Result<std::unique_ptr<SoloModel>> SoloModel::load(const service::ModelLocation& location,
+                                                   service::Settings settings, uint32_t n_tokens,
+                                                   size_t max_rows) {
+  constexpr size_t kAlignment = 64;
+  settings.context = std::max<uint32_t>(n_tokens, 1);
+  settings.kv_memory_mib = 0;
+  std::unique_ptr<SoloModel> solo(new SoloModel(thread_count(settings)));
+  MARU_ASSIGN_OR_RETURN(solo->loaded_, load_model(location, settings, solo->pool_, max_rows));
+  solo->workspace_ = solo->loaded_.model->make_workspace(max_rows, solo->pool_.size());
+  solo->max_rows_ = max_rows;
+
+  const models::KvLayout& layout = solo->loaded_.model->kv_layout();
+  const size_t n_pages = (settings.context + layout.page_tokens - 1) / layout.page_tokens;
+  solo->pages_ = std::make_unique<Pages>();
+  for (size_t group = 0; group < layout.groups.size(); ++group) {
+    const size_t stride = (layout.page_bytes(group) + kAlignment - 1) / kAlignment * kAlignment;
+    auto* memory = static_cast<uint8_t*>(std::aligned_alloc(kAlignment, n_pages * stride));
+    if (memory == nullptr) {
+      return Error{ErrorCode::kUnavailable, fmt::format("no memory for {} of KV cache",
+                                                        service::format_bytes(n_pages * stride))};
+    }
+    solo->pages_->memory.emplace_back(memory);
+    std::vector<uint8_t*>& table = solo->pages_->table.emplace_back();
+    for (size_t page = 0; page < n_pages; ++page) table.push_back(memory + page * stride);
+  }
+  return solo;
+}
+
+void SoloModel::run(std::span<const int32_t> tokens, uint32_t first_position,
+                    models::LogitsWanted wanted, float* logits) {
+  MARU_CHECK(tokens.size() <= max_rows_);
+  models::StepSequence step;
+  step.tokens = tokens;
+  step.first_position = first_position;
+  for (const std::vector<uint8_t*>& group : pages_->table) step.pages.emplace_back(group);
+  step.logits = wanted;
+  loaded_.model->run({&step, 1}, pool_, *workspace_, logits);
+}
+
+}  // namespace maru::apps

@@ -1,0 +1,122 @@
+#include "apps/messages.h"
+
+#include <array>
+#include <cstdlib>
+
+#include "base/check.h"
+
+namespace maru::apps {
+namespace {
+
+struct Row {
+  Message message;
+  std::string_view english;
+  std::string_view korean;
+};
+
+constexpr std::array<Row, static_cast<size_t>(Message::kCount)> kTable = {{
+    {Message::kError, "error: {}", "오류: {}"},
+    {Message::kHint, "hint: {}", "도움말: {}"},
+    {Message::kLoading, "Loading {} ...", "{} 모델을 불러오는 중 ..."},
+    {Message::kUsingServer, "Using the server at {} (model {}).",
+     "{} 서버를 사용합니다 (모델 {})."},
+    {Message::kSmallerContext, "Context: {} of the model's {} tokens.",
+     "컨텍스트: 모델의 {1} 토큰 가운데 {0} 토큰."},
+    {Message::kServing, "Maru serves {} at {}", "마루가 {1} 에서 {0} 모델을 제공합니다"},
+    {Message::kServeNext,
+     R"(
+Try it:
+  curl {0}/v1/chat/completions -H 'Content-Type: application/json'{2} \
+    -d '{{"model": "{1}", "messages": [{{"role": "user", "content": "Hello!"}}]}}'
+
+With the official Python client (pip install openai):
+  from openai import OpenAI
+  client = OpenAI(base_url="{0}/v1", api_key="{3}")
+  answer = client.chat.completions.create(
+      model="{1}", messages=[{{"role": "user", "content": "Hello!"}}])
+  print(answer.choices[0].message.content)
+
+In this terminal: maru chat. Ctrl-C stops the server.)",
+     R"(
+사용해 보세요:
+  curl {0}/v1/chat/completions -H 'Content-Type: application/json'{2} \
+    -d '{{"model": "{1}", "messages": [{{"role": "user", "content": "Hello!"}}]}}'
+
+공식 Python 클라이언트 (pip install openai):
+  from openai import OpenAI
+  client = OpenAI(base_url="{0}/v1", api_key="{3}")
+  answer = client.chat.completions.create(
+      model="{1}", messages=[{{"role": "user", "content": "Hello!"}}])
+  print(answer.choices[0].message.content)
+
+터미널에서는: maru chat. Ctrl-C 를 누르면 서버가 멈춥니다.)"},
+    {Message::kServeNeedsKey, "Clients need one of the keys of your settings.",
+     "클라이언트는 설정에 있는 키 하나가 필요합니다."},
+    {Message::kStopping, "Stopping ...", "멈추는 중 ..."},
+    {Message::kChatWelcome, "Chatting with {}. /help shows the commands, Ctrl-D leaves.",
+     "{} 모델과 대화합니다. /help 는 명령을 보여 주고, Ctrl-D 로 나갑니다."},
+    {Message::kChatHelp,
+     R"(/help          shows this
+/reset         forgets the conversation
+/system TEXT   sets the instruction that the conversation starts with (without TEXT: none)
+/save FILE     writes the conversation to a JSON file
+/load FILE     goes on with a saved conversation
+/exit          leaves, as Ctrl-D does
+A line that ends with \ goes on with the next. """ begins and ends a text of several lines.
+Ctrl-C stops an answer, or empties the line.)",
+     R"(/help          이 도움말을 보여 줍니다
+/reset         대화를 잊습니다
+/system 글     대화를 시작하는 지시를 정합니다 (글이 없으면 지웁니다)
+/save 파일     대화를 JSON 파일에 저장합니다
+/load 파일     저장한 대화를 이어 갑니다
+/exit          Ctrl-D 처럼 나갑니다
+\ 로 끝나는 줄은 다음 줄로 이어집니다. """ 로 여러 줄의 글을 시작하고 끝냅니다.
+Ctrl-C 는 답을 멈추거나 입력한 줄을 비웁니다.)"},
+    {Message::kChatBye, "Goodbye.", "안녕히 가세요."},
+    {Message::kChatInterrupted, "(Ctrl-D leaves)", "(나가려면 Ctrl-D)"},
+    {Message::kChatStopped, "(stopped)", "(멈춤)"},
+    {Message::kChatCut, "(the answer reached its limit of tokens)",
+     "(답이 토큰 한도에 이르렀습니다)"},
+    {Message::kChatReset, "The conversation starts anew.", "대화를 새로 시작합니다."},
+    {Message::kChatSaved, "Saved {} messages to {}.", "메시지 {}개를 {} 에 저장했습니다."},
+    {Message::kChatLoaded, "Loaded {} messages from {}.", "메시지 {}개를 {} 에서 불러왔습니다."},
+    {Message::kChatSystem, "The instruction is set; the conversation starts anew.",
+     "지시를 정했습니다. 대화를 새로 시작합니다."},
+    {Message::kChatSystemNone, "There is no instruction now; the conversation starts anew.",
+     "지시를 지웠습니다. 대화를 새로 시작합니다."},
+    {Message::kChatUnknown, "There is no command {}. /help shows those there are.",
+     "{} 명령은 없습니다. /help 로 명령을 볼 수 있습니다."},
+    {Message::kChatNeedsFile, "{} needs the name of a file.", "{} 에는 파일 이름이 필요합니다."},
+    {Message::kChatTooLong, "The conversation no longer fits; /reset starts a new one.",
+     "대화가 너무 길어졌습니다. /reset 으로 새로 시작하세요."},
+    {Message::kReadingPrompt, "reading", "읽는 중"},
+    {Message::kNoModels, "There are no models in {}.", "{} 에 모델이 없습니다."},
+}};
+
+constexpr bool table_is_in_order() {
+  for (size_t i = 0; i < kTable.size(); ++i) {
+    if (kTable[i].message != static_cast<Message>(i)) return false;
+  }
+  return true;
+}
+static_assert(table_is_in_order());
+
+}  // namespace
+
+std::string_view message_text(Language language, Message message) {
+  MARU_CHECK(message < Message::kCount);
+  const Row& row = kTable[static_cast<size_t>(message)];
+  return language == Language::kKorean ? row.korean : row.english;
+}
+
+Language choose_language(const std::string& wanted) {
+  std::string_view locale = wanted;
+  for (const char* variable : {"LC_ALL", "LC_MESSAGES", "LANG"}) {
+    if (!locale.empty()) break;
+    const char* value = std::getenv(variable);
+    if (value != nullptr) locale = value;
+  }
+  return locale.starts_with("ko") ? Language::kKorean : Language::kEnglish;
+}
+
+}  // namespace maru::apps
