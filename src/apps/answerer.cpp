@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "apps/host.h"
+#include "apps/server_url.h"
 #include "apps/terminal.h"
 #include "base/json.h"
 #include "service/generation.h"
@@ -117,7 +118,14 @@ Result<std::unique_ptr<Answerer>> start_engine(const Context& context) {
 
 Result<std::unique_ptr<Answerer>> make_answerer(const Context& context, bool may_use_server) {
   if (may_use_server) {
-    if (auto server = find_server(context.settings())) return server;
+    if (auto server = find_server(context.settings())) {
+      if (stderr_is_terminal()) {
+        const service::Settings& settings = context.settings();
+        const std::string url = server_url(settings.host, static_cast<uint16_t>(settings.port));
+        write_stderr(context.say(Message::kUsingServer, url, server->model()) + "\n");
+      }
+      return server;
+    }
   }
   return start_engine(context);
 }

@@ -1,6 +1,6 @@
 // Settings of the program: one table of typed keys (config.cpp), filled from flags, environment
 // (MARU_<KEY>), a TOML file and defaults, in this order of strength. Every value knows its origin.
-// docs/howto/configure.md is the page for users.
+// docs/cli.md is the page for users.
 #pragma once
 
 #include <cstdint>
