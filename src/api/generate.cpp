@@ -29,8 +29,9 @@ uint64_t vary_seed(uint64_t seed, uint64_t index) {
 
 std::string sse(const std::string& data) { return "data: " + data + "\n\n"; }
 
-// All answers of one call. Lives while the service's handlers or the connection hold it; every
-// function but start() runs on the connection's executor.
+// All answers of one call. The connection owns it (by the callback of on_closed()) and the
+// service's handlers only know it: the engine's thread must never be the last to let go of what
+// owns the engine. Every function but start() runs on the connection's executor.
 class Generation : public std::enable_shared_from_this<Generation> {
  public:
   Generation(const Call& call, GenerationCall request, std::unique_ptr<AnswerFormat> format)
@@ -53,9 +54,12 @@ class Generation : public std::enable_shared_from_this<Generation> {
       one.prompt = request_.prompts[i / request_.n];
       one.sampling.seed = vary_seed(seed, i % request_.n);
       auto id = context_->service->start(
-          std::move(one), [self = shared_from_this(), i](const service::GenerationEvent& event) {
+          std::move(one),
+          [weak = weak_from_this(), writer = writer_, i](const service::GenerationEvent& event) {
             if (event.kind == service::GenerationEvent::Kind::kProgress) return;
-            self->writer_.post([self, i, event] { self->on_event(i, event); });
+            writer.post([weak, i, event] {
+              if (const auto self = weak.lock()) self->on_event(i, event);
+            });
           });
       if (id) {
         ids.push_back(*id);
