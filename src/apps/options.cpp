@@ -40,7 +40,8 @@ void Options::setting(const std::string& key, const std::string& extra_names) {
     const auto keep = [&settings = settings_, key](const std::string& text) {
       settings.emplace_back(key, text);
     };
-    app_.add_option_function<std::string>(names, keep, known.help);
+    // The last one counts, so that a script's flags can be overridden.
+    app_.add_option_function<std::string>(names, keep, known.help)->take_last();
     return;
   }
   MARU_CHECK(false && "no such setting");

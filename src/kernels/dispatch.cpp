@@ -51,7 +51,12 @@ Result<Isa> choose_isa() {
   const Isa detected = detect_isa();
   const char* forced = std::getenv("MARU_FORCE_ISA");
   if (forced == nullptr || *forced == '\0') return detected;
-  MARU_ASSIGN_OR_RETURN(const Isa isa, parse_isa(forced));
+  auto parsed = parse_isa(forced);
+  if (!parsed) {
+    parsed.error().message = "MARU_FORCE_ISA: " + parsed.error().message;
+    return parsed;
+  }
+  const Isa isa = *parsed;
   if (isa > detected) {
     return Error{ErrorCode::kInvalidArgument,
                  std::string("MARU_FORCE_ISA=") + forced + ": this CPU can run at most " +

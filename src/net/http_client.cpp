@@ -113,9 +113,8 @@ Result<ClientResponse> send_request(const ClientRequest& request) {
   curl_multi_remove_handle(multi.get(), handle);
   if (!code) return code.error();
   if (transfer.is_too_large) {
-    return Error{ErrorCode::kTooLarge,
-                 fmt::format("{}: the answer is larger than {} bytes", request.url,
-                             request.max_body_bytes)};
+    return Error{ErrorCode::kTooLarge, fmt::format("{}: the answer is larger than {} bytes",
+                                                   request.url, request.max_body_bytes)};
   }
   if (*code == CURLE_URL_MALFORMAT || *code == CURLE_UNSUPPORTED_PROTOCOL) {
     return Error{ErrorCode::kInvalidArgument,

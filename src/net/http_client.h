@@ -20,8 +20,8 @@ struct ClientRequest {
   std::vector<Header> headers;
   std::string body;
   std::chrono::milliseconds connect_timeout{5'000};
-  std::chrono::milliseconds idle_timeout{0};      // without a byte; 0: none
-  size_t max_body_bytes = size_t{16} << 20;       // of an answer that is kept
+  std::chrono::milliseconds idle_timeout{0};  // without a byte; 0: none
+  size_t max_body_bytes = size_t{16} << 20;   // of an answer that is kept
   // Gets the body of an answer with status 200 piece by piece instead of keeping it.
   std::function<void(std::string_view)> on_bytes;
   // Asked ten times a second and after each piece; true ends the exchange.
@@ -34,7 +34,8 @@ struct ClientResponse {
   bool is_stopped = false;  // by should_stop
 };
 
-// Errors: kUnavailable (no connection, timed out, broken off), kInvalidArgument (the URL), kTooLarge.
+// Errors: kUnavailable (no connection, timed out, broken off), kInvalidArgument (the URL),
+// kTooLarge.
 Result<ClientResponse> send_request(const ClientRequest& request);
 
 }  // namespace maru::net

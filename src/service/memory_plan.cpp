@@ -100,7 +100,8 @@ uint64_t kv_page_bytes(const models::KvLayout& layout, uint64_t n_tokens,
     if (const uint64_t window = layout.groups[group].window; window != 0) {
       n_pages = std::min(n_pages, (window - 1 + max_step_tokens + page - 1) / page + 1);
     }
-    const uint64_t stride = (layout.page_bytes(group) + kSystemPage - 1) / kSystemPage * kSystemPage;
+    const uint64_t stride =
+        (layout.page_bytes(group) + kSystemPage - 1) / kSystemPage * kSystemPage;
     bytes += n_pages * stride;
   }
   return bytes;

@@ -43,8 +43,8 @@ uint64_t largest_context(const models::MemoryEstimate& need, uint64_t available_
 Result<MemoryPlan> plan_memory(const models::MemoryEstimate& need, const MemoryWish& wish,
                                const MemoryLimits& limits);
 
-// The same for a loaded model, to the byte: what pages of whole positions take while steps add up to
-// `max_step_tokens` at a time (windows keep what a step can see).
+// The same for a loaded model, to the byte: what pages of whole positions take while steps add up
+// to `max_step_tokens` at a time (windows keep what a step can see).
 uint64_t kv_page_bytes(const models::KvLayout& layout, uint64_t n_tokens, uint64_t max_step_tokens);
 
 // "1.5 GiB", "93.8 MiB", "512 B".
