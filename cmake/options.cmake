@@ -20,6 +20,8 @@ endif()
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror -ffp-contract=off)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   add_compile_options(-Wno-restrict)  # false alarms on std::string in g++ 12 (GCC bug 105651)
+else()
+  add_compile_options(-Wno-deprecated-declarations)  # libstdc++ 12's own stable_sort, under clang 19
 endif()
 if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
   add_compile_options(-march=x86-64-v2)
@@ -29,6 +31,7 @@ add_compile_definitions($<$<CONFIG:Debug>:_GLIBCXX_ASSERTIONS>)
 if(MARU_SANITIZE)
   add_compile_options(-fsanitize=${MARU_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${MARU_SANITIZE})
+  add_compile_options(-Wno-maybe-uninitialized)  # false alarms in instrumented code
   if(MARU_SANITIZE MATCHES "thread")
     add_compile_options(-Wno-tsan)  # Asio's fences
   endif()
