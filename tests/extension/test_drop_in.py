@@ -31,22 +31,23 @@ def run(*command, **options):
 def built():
     """The tree with the toys, built. Returns the folder of its programs."""
     tree = BUILD / "extension"
+    build = tree / "build/release"
     listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard"],
                             cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
-    shutil.rmtree(tree / "tree", ignore_errors=True)
+    shutil.rmtree(tree, ignore_errors=True)
     for name in filter(None, listed):
         if (ROOT / name).is_file():
-            target = tree / "tree" / name
+            target = tree / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target)
-    shutil.copytree(DROP_IN, tree / "tree", dirs_exist_ok=True)
-    # Unchanged sources come out of ccache, whatever folder they stand in.
-    environment = dict(os.environ, CCACHE_BASEDIR=str(tree / "tree"), CCACHE_NOHASHDIR="1")
-    run("cmake", "-S", tree / "tree", "-B", tree / "build", "-G", "Ninja",
-        "-DCMAKE_BUILD_TYPE=Release", env=environment)
-    run("cmake", "--build", tree / "build", "--target", "maru", "maru_kernels_test",
-        "maru_tensor_test", env=environment)
-    return tree / "build/bin"
+    shutil.copytree(DROP_IN, tree, dirs_exist_ok=True)
+    # As script/build does: unchanged sources come out of ccache, whatever folder they stand in.
+    environment = dict(os.environ, CCACHE_BASEDIR=str(tree), CCACHE_NOHASHDIR="1")
+    run("cmake", "-S", tree, "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
+        env=environment)
+    run("cmake", "--build", build, "--target", "maru", "maru_kernels_test", "maru_tensor_test",
+        env=environment)
+    return build / "bin"
 
 
 def test_the_shipped_program_has_no_toys():
