@@ -2,8 +2,6 @@
 //   bench_tokenizer FILE... [--benchmark_* flags]
 // FILE: a tokenizer.json or a .gguf. Texts are random words of a fixed list, frequent ones more
 // often (Zipf), so that the word cache sees about what it sees in prose.
-#include "text/tokenizer.h"
-
 #include <benchmark/benchmark.h>
 
 #include <cmath>
@@ -11,6 +9,8 @@
 #include <random>
 #include <string>
 #include <vector>
+
+#include "text/tokenizer.h"
 
 namespace {
 

@@ -29,7 +29,8 @@ class Descriptor {
 
 Error io_error(const char* verb, const std::string& path) {
   const int code = errno;
-  const std::string what = std::string("cannot ") + verb + " '" + path + "': " + std::strerror(code);
+  const std::string what =
+      std::string("cannot ") + verb + " '" + path + "': " + std::strerror(code);
   switch (code) {
     case ENOENT:
     case ENOTDIR: return {ErrorCode::kNotFound, what, "check the path"};

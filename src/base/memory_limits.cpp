@@ -77,9 +77,9 @@ std::vector<CgroupFiles> cgroup_chain(const std::string& root) {
     std::string path(line.substr(second + 1));
     while (true) {
       if (path == "/") path.clear();
-      chain.push_back(is_v2 ? CgroupFiles{base + path, "/memory.max", "/memory.current"}
-                            : CgroupFiles{base + path, "/memory.limit_in_bytes",
-                                          "/memory.usage_in_bytes"});
+      chain.push_back(
+          is_v2 ? CgroupFiles{base + path, "/memory.max", "/memory.current"}
+                : CgroupFiles{base + path, "/memory.limit_in_bytes", "/memory.usage_in_bytes"});
       if (path.empty()) break;
       path.resize(path.find_last_of('/'));
     }

@@ -125,16 +125,16 @@ using Status = Result<void>;
 #define MARU_CONCAT_(a, b) MARU_CONCAT_INNER_(a, b)
 
 // Leaves the function with the error, or goes on.
-#define MARU_RETURN_IF_ERROR(expr)                               \
-  do {                                                           \
-    if (auto maru_status_ = (expr); !maru_status_.has_value())   \
-      return std::move(maru_status_).error();                    \
+#define MARU_RETURN_IF_ERROR(expr)                             \
+  do {                                                         \
+    if (auto maru_status_ = (expr); !maru_status_.has_value()) \
+      return std::move(maru_status_).error();                  \
   } while (false)
 
 // MARU_ASSIGN_OR_RETURN(auto file, MappedFile::open(path));
 #define MARU_ASSIGN_OR_RETURN(decl, expr) \
   MARU_ASSIGN_OR_RETURN_IMPL_(MARU_CONCAT_(maru_result_, __LINE__), decl, expr)
-#define MARU_ASSIGN_OR_RETURN_IMPL_(tmp, decl, expr) \
-  auto tmp = (expr);                                 \
+#define MARU_ASSIGN_OR_RETURN_IMPL_(tmp, decl, expr)   \
+  auto tmp = (expr);                                   \
   if (!tmp.has_value()) return std::move(tmp).error(); \
   decl = std::move(tmp).value()

@@ -27,11 +27,13 @@ class ThreadPool {
   // all are done. Memory written by one job is seen by the next.
   template <class Job>
   void run(const Job& job) {
-    run_erased([](const void* context, size_t thread) { (*static_cast<const Job*>(context))(thread); },
-               &job);
+    run_erased(
+        [](const void* context, size_t thread) { (*static_cast<const Job*>(context))(thread); },
+        &job);
   }
 
-  // Calls body(begin, end) over [0, n_items), in pieces of `grain` items taken from a shared counter.
+  // Calls body(begin, end) over [0, n_items), in pieces of `grain` items taken from a shared
+  // counter.
   template <class Body>
   void parallel_for(size_t n_items, size_t grain, const Body& body) {
     if (n_items == 0) return;

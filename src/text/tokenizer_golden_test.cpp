@@ -169,8 +169,7 @@ void check_random_texts(const Tokenizer& tokenizer, const Alphabets& alphabets,
 }
 
 // Also that a stream gives the same text, token by token, and whole characters only.
-void check_random_ids(const Tokenizer& tokenizer, const Alphabets& alphabets,
-                      const Json& golden) {
+void check_random_ids(const Tokenizer& tokenizer, const Alphabets& alphabets, const Json& golden) {
   const auto n_tokens = golden["n_tokens"].get<uint64_t>();
   ASSERT_EQ(n_tokens, tokenizer.size());
   const auto first_byte_token = tokenizer.find_token("<0x00>");
