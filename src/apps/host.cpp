@@ -27,8 +27,8 @@ Result<std::unique_ptr<Host>> Host::start(const Context& context) {
   engine::LocalEngineOptions options;
   options.max_waiting = settings.max_waiting;
   options.scheduler.max_running = settings.max_running;
-  const size_t max_rows = engine::max_step_rows(options.scheduler);
-  auto loaded = load_model(location, settings, host->pool_, max_rows);
+  const StepSize step = engine_step(settings);
+  auto loaded = load_model(location, settings, host->pool_, step);
   if (tells) write_stderr("\r\x1b[K");
   if (!loaded) return std::move(loaded).error();
   host->plan_ = loaded->plan;
@@ -42,7 +42,7 @@ Result<std::unique_ptr<Host>> Host::start(const Context& context) {
   model.kv_bytes = std::max(loaded->plan.kv_pool_bytes,
                             service::kv_page_bytes(loaded->model->kv_layout(), context_length,
                                                    options.scheduler.max_chunk));
-  model.runner = engine::make_model_runner(std::move(loaded->model), host->pool_, max_rows);
+  model.runner = engine::make_model_runner(std::move(loaded->model), host->pool_, step.n_tokens);
   std::vector<engine::LocalModel> models;
   models.push_back(std::move(model));
   MARU_ASSIGN_OR_RETURN(auto engine, engine::LocalEngine::create(std::move(models), options));

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/local_engine.h"
 #include "kernels/dispatch.h"
 
 namespace maru::apps {
@@ -27,28 +28,42 @@ size_t thread_count(const service::Settings& settings) {
   return std::max<size_t>(1, std::thread::hardware_concurrency());
 }
 
-Result<service::MemoryPlan> plan_load(const service::ModelLocation& location,
-                                      const service::Settings& settings, size_t max_rows) {
+StepSize engine_step(const service::Settings& settings) {
+  const engine::SchedulerOptions options{.max_running = settings.max_running};
+  return {engine::max_step_rows(options), options.max_running + options.max_logprob_rows};
+}
+
+Result<models::MemoryEstimate> estimate_load(const service::ModelLocation& location,
+                                             const models::ModelInfo& info,
+                                             const service::Settings& settings,
+                                             const StepSize& step) {
+  MARU_ASSIGN_OR_RETURN(
+      models::MemoryEstimate need,
+      models::Model::estimate_memory(location.path, kv_type_of(settings), step.n_tokens));
+  service::add_vocabulary(need, info.vocab_size, step.n_logit_rows);
+  return need;
+}
+
+Result<models::ModelInfo> read_model_info(const service::ModelLocation& location) {
   if (location.kind == service::ModelKind::kTokenizerOnly) {
     return Error{ErrorCode::kInvalidArgument,
                  fmt::format("{} holds a tokenizer but no weights", location.path),
                  "name a GGUF file or a folder with config.json and model.safetensors", "model"};
   }
-  MARU_ASSIGN_OR_RETURN(const models::ModelInfo info, models::Model::read_info(location.path));
-  MARU_ASSIGN_OR_RETURN(
-      const models::MemoryEstimate need,
-      models::Model::estimate_memory(location.path, kv_type_of(settings), max_rows));
-  return service::plan_memory(
-      need, {settings.context, info.context_length, uint64_t{settings.kv_memory_mib} << 20},
-      read_memory_limits());
+  return models::Model::read_info(location.path);
 }
 
 Result<LoadedModel> load_model(const service::ModelLocation& location,
                                const service::Settings& settings, ThreadPool& pool,
-                               size_t max_rows) {
+                               const StepSize& step) {
   LoadedModel loaded;
   loaded.location = location;
-  MARU_ASSIGN_OR_RETURN(loaded.plan, plan_load(location, settings, max_rows));
+  MARU_ASSIGN_OR_RETURN(const models::ModelInfo info, read_model_info(location));
+  MARU_ASSIGN_OR_RETURN(const auto need, estimate_load(location, info, settings, step));
+  MARU_ASSIGN_OR_RETURN(loaded.plan, service::plan_memory(need,
+                                                          {settings.context, info.context_length,
+                                                           uint64_t{settings.kv_memory_mib} << 20},
+                                                          read_memory_limits()));
   MARU_ASSIGN_OR_RETURN(loaded.isa, kernels::choose_isa());
   models::LoadOptions options;
   options.isa = loaded.isa;
@@ -79,14 +94,14 @@ SoloModel::~SoloModel() = default;
 
 Result<std::unique_ptr<SoloModel>> SoloModel::load(const service::ModelLocation& location,
                                                    service::Settings settings, uint32_t n_tokens,
-                                                   size_t max_rows) {
+                                                   const StepSize& step) {
   constexpr size_t kAlignment = 64;
   settings.context = std::max<uint32_t>(n_tokens, 1);
   settings.kv_memory_mib = 0;
   std::unique_ptr<SoloModel> solo(new SoloModel(thread_count(settings)));
-  MARU_ASSIGN_OR_RETURN(solo->loaded_, load_model(location, settings, solo->pool_, max_rows));
-  solo->workspace_ = solo->loaded_.model->make_workspace(max_rows, solo->pool_.size());
-  solo->max_rows_ = max_rows;
+  MARU_ASSIGN_OR_RETURN(solo->loaded_, load_model(location, settings, solo->pool_, step));
+  solo->workspace_ = solo->loaded_.model->make_workspace(step.n_tokens, solo->pool_.size());
+  solo->step_ = step;
 
   const models::KvLayout& layout = solo->loaded_.model->kv_layout();
   const size_t n_pages = (settings.context + layout.page_tokens - 1) / layout.page_tokens;
@@ -107,13 +122,13 @@ Result<std::unique_ptr<SoloModel>> SoloModel::load(const service::ModelLocation&
 
 void SoloModel::run(std::span<const int32_t> tokens, uint32_t first_position,
                     models::LogitsWanted wanted, float* logits) {
-  MARU_CHECK(tokens.size() <= max_rows_);
-  models::StepSequence step;
-  step.tokens = tokens;
-  step.first_position = first_position;
-  for (const std::vector<uint8_t*>& group : pages_->table) step.pages.emplace_back(group);
-  step.logits = wanted;
-  loaded_.model->run({&step, 1}, pool_, *workspace_, logits);
+  MARU_CHECK(tokens.size() <= step_.n_tokens);
+  models::StepSequence sequence;
+  sequence.tokens = tokens;
+  sequence.first_position = first_position;
+  for (const std::vector<uint8_t*>& group : pages_->table) sequence.pages.emplace_back(group);
+  sequence.logits = wanted;
+  loaded_.model->run({&sequence, 1}, pool_, *workspace_, logits);
 }
 
 }  // namespace maru::apps

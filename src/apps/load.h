@@ -14,19 +14,28 @@
 
 namespace maru::apps {
 
-// Tokens that one step may have; sizes the work buffers.
-inline constexpr size_t kStepRows = 512;
+// What one step may have: it sizes the work buffers.
+struct StepSize {
+  size_t n_tokens = 0;
+  size_t n_logit_rows = 0;
+};
+
+// Of the engine that the settings make.
+StepSize engine_step(const service::Settings& settings);
 
 kernels::KvType kv_type_of(const service::Settings& settings);
 
 // settings.threads, or the CPUs that this process may use.
 size_t thread_count(const service::Settings& settings);
 
-// Memory of `location` for settings.context tokens against this machine's limits. Errors: those of
-// Model::estimate_memory and service::plan_memory.
-Result<service::MemoryPlan> plan_load(const service::ModelLocation& location,
-                                      const service::Settings& settings,
-                                      size_t max_rows = kStepRows);
+// Errors: kInvalidArgument (a tokenizer without weights) and those of Model::read_info.
+Result<models::ModelInfo> read_model_info(const service::ModelLocation& location);
+
+// What the model takes, tokenizer and logits included. Errors: those of Model::estimate_memory.
+Result<models::MemoryEstimate> estimate_load(const service::ModelLocation& location,
+                                             const models::ModelInfo& info,
+                                             const service::Settings& settings,
+                                             const StepSize& step);
 
 struct LoadedModel {
   service::ModelLocation location;
@@ -35,10 +44,11 @@ struct LoadedModel {
   std::unique_ptr<models::Model> model;
 };
 
-// plan_load(), then the model itself. Errors: also those of Model::load and choose_isa.
+// Holds the memory for settings.context tokens against this machine's limits, then loads. Errors:
+// those of the functions above, of service::plan_memory, Model::load and choose_isa.
 Result<LoadedModel> load_model(const service::ModelLocation& location,
                                const service::Settings& settings, ThreadPool& pool,
-                               size_t max_rows = kStepRows);
+                               const StepSize& step);
 
 // Rows of logits that fit into a buffer of 64 MiB: 1 to `max_rows`.
 size_t logit_rows(uint32_t n_vocab, size_t max_rows);
@@ -47,10 +57,10 @@ size_t logit_rows(uint32_t n_vocab, size_t max_rows);
 // Not thread-safe.
 class SoloModel {
  public:
-  // Room for `n_tokens` positions and steps of at most `max_rows`. Errors: those of load_model.
+  // Room for `n_tokens` positions and steps of at most that size. Errors: those of load_model.
   static Result<std::unique_ptr<SoloModel>> load(const service::ModelLocation& location,
                                                  service::Settings settings, uint32_t n_tokens,
-                                                 size_t max_rows);
+                                                 const StepSize& step);
   ~SoloModel();
 
   const models::ModelInfo& info() const { return loaded_.model->info(); }
@@ -70,7 +80,7 @@ class SoloModel {
   struct Pages;
   std::unique_ptr<Pages> pages_;
   std::unique_ptr<models::Workspace, void (*)(models::Workspace*)> workspace_;
-  size_t max_rows_ = 0;
+  StepSize step_ = {};
 };
 
 }  // namespace maru::apps

@@ -14,12 +14,11 @@ double negative_log_likelihood(std::span<const float> logits, int32_t token) {
 }
 
 Perplexity measure_perplexity(SoloModel& model, std::span<const int32_t> tokens, uint32_t context,
-                              std::optional<int32_t> bos, size_t max_rows,
+                              std::optional<int32_t> bos, const StepSize& step,
                               const std::function<void(const Perplexity&, size_t)>& on_chunk) {
   const size_t n_vocab = model.info().vocab_size;
   const size_t first_scored = context / 2;
-  const size_t rows = logit_rows(model.info().vocab_size, max_rows);
-  std::vector<float> logits(rows * n_vocab);
+  std::vector<float> logits(step.n_logit_rows * n_vocab);
   std::vector<double> losses(context);
   Perplexity out;
   double sum = 0.0;
@@ -29,14 +28,14 @@ Perplexity measure_perplexity(SoloModel& model, std::span<const int32_t> tokens,
     if (bos) input.front() = *bos;
     size_t at = 0;
     while (at < first_scored) {
-      const size_t count = std::min(max_rows, first_scored - at);
+      const size_t count = std::min(step.n_tokens, first_scored - at);
       model.run(std::span(input).subspan(at, count), static_cast<uint32_t>(at),
                 models::LogitsWanted::kNone, nullptr);
       at += count;
     }
     // The last token is not read: there is nothing after it to predict.
     while (at + 1 < context) {
-      const size_t count = std::min<size_t>(rows, context - 1 - at);
+      const size_t count = std::min(step.n_logit_rows, context - 1 - at);
       model.run(std::span(input).subspan(at, count), static_cast<uint32_t>(at),
                 models::LogitsWanted::kAll, logits.data());
       model.pool().parallel_for(count, 1, [&](size_t begin, size_t end) {

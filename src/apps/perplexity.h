@@ -23,9 +23,9 @@ struct Perplexity {
 double negative_log_likelihood(std::span<const float> logits, int32_t token);
 
 // `tokens` holds at least `context` (8 or more) ids of the vocabulary. `on_chunk` gets the state
-// after each chunk and how many chunks are done.
+// after each chunk and how many chunks are done. `step`: as the model was loaded with.
 Perplexity measure_perplexity(
     SoloModel& model, std::span<const int32_t> tokens, uint32_t context, std::optional<int32_t> bos,
-    size_t max_rows, const std::function<void(const Perplexity&, size_t n_chunks)>& on_chunk);
+    const StepSize& step, const std::function<void(const Perplexity&, size_t n_chunks)>& on_chunk);
 
 }  // namespace maru::apps

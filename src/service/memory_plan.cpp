@@ -24,7 +24,7 @@ Error too_large(const models::MemoryEstimate& need, const MemoryWish& wish, uint
       format_bytes(limits.available_bytes), format_bytes(limits.total_bytes), limits.source);
   const uint64_t largest = largest_context(need, limits.available_bytes, wish.model_context_length);
   if (largest == 0) {
-    error.hint = "the weights alone don't fit: use a smaller model or free memory";
+    error.hint = "no context fits beside the weights: use a smaller model or free memory";
     error.param = "model";
   } else if (largest < context) {
     error.hint =
@@ -38,6 +38,11 @@ Error too_large(const models::MemoryEstimate& need, const MemoryWish& wish, uint
 }
 
 }  // namespace
+
+void add_vocabulary(models::MemoryEstimate& need, uint64_t vocab_size, uint64_t n_logit_rows) {
+  constexpr uint64_t kTokenizerBytes = 352;  // for a token: text, hash entries, merges
+  need.work_bytes += vocab_size * (kTokenizerBytes + n_logit_rows * sizeof(float));
+}
 
 uint64_t kv_bytes(const models::MemoryEstimate& need, uint64_t n_tokens) {
   return need.kv_fixed_bytes + n_tokens * need.kv_bytes_per_token;

@@ -93,6 +93,13 @@ TEST(PlanMemory, AModelWithWindowsOnlyHasNoCostPerToken) {
   EXPECT_EQ(kv_bytes(windows, 1000), 5 * kMiB);
 }
 
+TEST(AddVocabulary, CountsTokenizerAndLogits) {
+  models::MemoryEstimate estimate = need();
+  add_vocabulary(estimate, 262'144, 16);
+  EXPECT_EQ(estimate.work_bytes, (10 + 88 + 16) * kMiB);
+  EXPECT_EQ(estimate.weight_bytes, need().weight_bytes);
+}
+
 TEST(KvPageBytes, CountsWholePagesAndWhatAWindowKeeps) {
   models::KvLayout layout;
   layout.page_tokens = 64;

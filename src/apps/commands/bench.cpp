@@ -17,6 +17,8 @@
 namespace maru::apps {
 namespace {
 
+constexpr size_t kStepTokens = 512;
+
 struct Arguments {
   std::string model;
   uint32_t n_prompt = 512;
@@ -55,8 +57,8 @@ std::vector<int32_t> some_tokens(size_t n, uint32_t n_vocab) {
 }
 
 void read_prompt(SoloModel& model, std::span<const int32_t> tokens, std::span<float> logits) {
-  for (size_t at = 0; at < tokens.size(); at += kStepRows) {
-    const size_t count = std::min(kStepRows, tokens.size() - at);
+  for (size_t at = 0; at < tokens.size(); at += kStepTokens) {
+    const size_t count = std::min(kStepTokens, tokens.size() - at);
     const bool is_last = at + count == tokens.size();
     model.run(tokens.subspan(at, count), static_cast<uint32_t>(at),
               is_last ? models::LogitsWanted::kLast : models::LogitsWanted::kNone, logits.data());
@@ -99,7 +101,7 @@ Result<int> run(const Arguments& arguments, const service::Settings& settings) {
   MARU_ASSIGN_OR_RETURN(const auto location, find_model(arguments.model));
   const uint32_t n_positions = std::max({arguments.n_prompt, arguments.n_generate, 1U});
   MARU_ASSIGN_OR_RETURN(const auto model,
-                        SoloModel::load(location, settings, n_positions, kStepRows));
+                        SoloModel::load(location, settings, n_positions, {kStepTokens, 1}));
   const auto tokens = some_tokens(n_positions, model->info().vocab_size);
   std::vector<float> logits(model->info().vocab_size);
   const auto prompt = std::span(tokens).first(arguments.n_prompt);

@@ -44,9 +44,9 @@ struct Report {
 Result<Report> inspect(const Arguments& arguments, const service::Settings& settings) {
   Report report;
   MARU_ASSIGN_OR_RETURN(report.location, find_model(arguments.model));
-  MARU_ASSIGN_OR_RETURN(report.info, models::Model::read_info(report.location.path));
-  MARU_ASSIGN_OR_RETURN(report.memory, models::Model::estimate_memory(
-                                           report.location.path, kv_type_of(settings), kStepRows));
+  MARU_ASSIGN_OR_RETURN(report.info, read_model_info(report.location));
+  MARU_ASSIGN_OR_RETURN(
+      report.memory, estimate_load(report.location, report.info, settings, engine_step(settings)));
   MARU_ASSIGN_OR_RETURN(const kernels::Isa isa, kernels::choose_isa());
   const kernels::KernelSet kernels(isa);
   report.isa = kernels::isa_name(isa);

@@ -27,7 +27,7 @@ Result<int> run(const Arguments& arguments, const service::Settings& settings) {
     return Error{ErrorCode::kInvalidArgument, arguments.tokens + ": holds no token ids",
                  "logits need at least one"};
   }
-  MARU_ASSIGN_OR_RETURN(const models::ModelInfo info, models::Model::read_info(location.path));
+  MARU_ASSIGN_OR_RETURN(const models::ModelInfo info, read_model_info(location));
   MARU_RETURN_IF_ERROR(check_token_ids(ids, info.vocab_size, arguments.tokens));
   if (ids.size() > info.context_length) {
     return Error{ErrorCode::kTooLarge,
@@ -39,7 +39,7 @@ Result<int> run(const Arguments& arguments, const service::Settings& settings) {
   const size_t chunk = logit_rows(info.vocab_size, kMaxChunk);
   MARU_ASSIGN_OR_RETURN(
       const auto model,
-      SoloModel::load(location, settings, static_cast<uint32_t>(ids.size()), chunk));
+      SoloModel::load(location, settings, static_cast<uint32_t>(ids.size()), {chunk, chunk}));
   MARU_ASSIGN_OR_RETURN(const auto file, FileWriter::create(arguments.out));
   const std::array<uint64_t, 2> shape = {ids.size(), n_vocab};
   MARU_RETURN_IF_ERROR(file->write(formats::npy_header<float>(shape)));

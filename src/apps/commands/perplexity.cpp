@@ -13,6 +13,7 @@ namespace maru::apps {
 namespace {
 
 constexpr size_t kMaxTextBytes = size_t{1} << 30;
+constexpr size_t kStepTokens = 512;
 
 struct Arguments {
   std::string model;
@@ -40,16 +41,17 @@ Result<int> run(const Arguments& arguments, const service::Settings& settings) {
     tokens.resize(
         std::min<size_t>(tokens.size(), size_t{arguments.max_chunks} * arguments.context));
   }
+  MARU_ASSIGN_OR_RETURN(const models::ModelInfo info, read_model_info(location));
+  MARU_RETURN_IF_ERROR(check_token_ids(tokens, info.vocab_size, arguments.file));
+  const StepSize step{kStepTokens, logit_rows(info.vocab_size, kStepTokens)};
   MARU_ASSIGN_OR_RETURN(const auto model,
-                        SoloModel::load(location, settings, arguments.context, kStepRows));
-  MARU_RETURN_IF_ERROR(check_token_ids(tokens, model->info().vocab_size, arguments.file));
+                        SoloModel::load(location, settings, arguments.context, step));
   const size_t n_chunks = tokens.size() / arguments.context;
   ProgressLine progress("perplexity");
-  const Perplexity result =
-      measure_perplexity(*model, tokens, arguments.context, bos, kStepRows,
-                         [&](const Perplexity& so_far, size_t n_done) {
-                           progress.show(n_done, n_chunks, fmt::format("ppl {:.4f}", so_far.ppl));
-                         });
+  const Perplexity result = measure_perplexity(
+      *model, tokens, arguments.context, bos, step, [&](const Perplexity& so_far, size_t n_done) {
+        progress.show(n_done, n_chunks, fmt::format("ppl {:.4f}", so_far.ppl));
+      });
   progress.clear();
   if (arguments.json) {
     const Json out = {{"ppl", result.ppl},
