@@ -278,6 +278,15 @@ def test_perplexity_is_the_mean_of_the_scored_halves(tmp_path):
     assert "127 tokens" in table
 
 
+@pytest.mark.parametrize("model, llama_cpp", [(SMOL, 17.8662), (GEMMA, 15.3563)])
+def test_perplexity_is_within_half_a_percent_of_llama_cpp(model, llama_cpp):
+    """The other program's figures: docs/perf/perplexity.md."""
+    text = pathlib.Path(__file__).parents[1] / "data" / "alice.txt"
+    out = json.loads(succeed("perplexity", model, text, "--ctx", "512", "--json", timeout=1200))
+    assert out["tokens"] == 13_260
+    assert abs(out["ppl"] / llama_cpp - 1) < 0.005
+
+
 def test_perplexity_needs_a_chunk(tmp_path):
     (tmp_path / "text.txt").write_text("short")
     assert "--ctx" in refuse("perplexity", SMOL, "text.txt", cwd=tmp_path)
