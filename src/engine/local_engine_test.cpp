@@ -120,11 +120,15 @@ TEST(LocalEngine, AnswersAndListsItsModels) {
 
 TEST(LocalEngine, RefusesUnknownModelsAndIdsInUse) {
   Harness s;
+  Gate gate;
+  s.log->on_run = [&](auto) { gate.pass(); };
   s.start();
   Request r = s.request(1, 500);
   ASSERT_TRUE(s.submit(r).has_value());
+  gate.wait_inside(1);
   EXPECT_EQ(s.submit(r).error().code, ErrorCode::kInvalidArgument);
   s.engine->cancel(1);
+  gate.let_through(1'000'000);
   s.listener.wait_for_ends(1);
   r.max_new_tokens = 1;
   ASSERT_TRUE(s.submit(r).has_value()) << "an id is free again after its end";
@@ -169,12 +173,17 @@ TEST(LocalEngine, AFullQueueRefusesAtOnceAndLosesNobody) {
 
 TEST(LocalEngine, CancelStopsARunningRequest) {
   Harness s;
+  Gate gate;
+  s.log->on_run = [&](auto) { gate.pass(); };
   s.start();
   ASSERT_TRUE(s.submit(s.request(1, 1000)).has_value());
+  gate.let_through(4);
+  gate.wait_inside(5);
   s.listener.wait_for_tokens(1, 3);
   s.engine->cancel(1);
   s.engine->cancel(1);
   s.engine->cancel(777);
+  gate.let_through(1'000'000);
   s.listener.wait_for_ends(1);
   const Told told = s.listener.told(1);
   EXPECT_EQ(told.reason, FinishReason::kCancelled);
