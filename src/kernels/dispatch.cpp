@@ -95,7 +95,7 @@ const Kernel& KernelSet::linear_kernel(std::string_view layout) const {
   for (const Kernel* kernel : linear_) {
     if (layout == kernel->layout) return *kernel;
   }
-  MARU_CHECK(!"a packed layout has no kernel");
+  check_failed("every packed layout has a kernel", __FILE__, __LINE__);
 }
 
 LinearFn KernelSet::linear(std::string_view layout) const {

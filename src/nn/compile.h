@@ -1,5 +1,5 @@
 // Turns the record of a graph into stages: lists of fused steps that the executor runs one after
-// the other, one barrier each. docs/ARCHITECTURE.md describes the stages of a decoder block.
+// the other, one barrier each. ARCHITECTURE.md describes the stages of a decoder block.
 //
 // Fused, a llama block is six stages: norm + quantise + q/k/v products; rope + store K/V +
 // attention (two barriers); quantise + output product + residual; norm + quantise + gate/up
