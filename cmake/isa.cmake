@@ -15,12 +15,17 @@ else()
   set(MARU_ISAS scalar)
 endif()
 
-# Sets the flags of every given kernel source by the ISA in its name.
+# Sets the flags of every given kernel source by the ISA in its name. Kernels are optimised in debug
+# builds too; not under sanitizers, where that takes minutes per file.
 function(maru_isa_sources)
+  set(level -O3)
+  if(MARU_SANITIZE)
+    set(level -O1)
+  endif()
   foreach(file ${ARGN})
     foreach(isa ${MARU_ISAS})
       if(file MATCHES "\\.${isa}\\.cpp$")
-        set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${MARU_ISA_FLAGS_${isa}};-O3")
+        set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${MARU_ISA_FLAGS_${isa}};${level}")
       endif()
     endforeach()
   endforeach()

@@ -42,7 +42,8 @@ Bpe::Scratch::Scratch(size_t text_bytes) {
   }
 }
 
-Bpe::Bpe(std::vector<std::string> units, std::vector<BpeMerge> merges, const BpeOptions& options)
+Bpe::Bpe(std::vector<std::string> units, const std::vector<BpeMerge>& merges,
+         const BpeOptions& options)
     : options_(options), units_(std::move(units)) {
   unit_ids_.reset(units_.size());
   for (size_t i = 0; i < units_.size(); ++i) {

@@ -33,7 +33,8 @@ class Bpe {
  public:
   // `units[id]`: what the token stands for in the words given to encode(): bytes if byte_level,
   // else its spelling. Empty: the token never comes from text.
-  Bpe(std::vector<std::string> units, std::vector<BpeMerge> merges, const BpeOptions& options);
+  Bpe(std::vector<std::string> units, const std::vector<BpeMerge>& merges,
+      const BpeOptions& options);
 
   // Work space and a cache of recent words; reused between words of one text.
   class Scratch {
