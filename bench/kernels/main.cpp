@@ -66,8 +66,10 @@ double measure_peak(kernels::Isa isa, ThreadPool& pool, const Timer& timer) {
   for (int i = 0; i < 3; ++i) {
     std::vector<uint64_t> done(pool.size());
     std::vector<int32_t> sinks(pool.size());
-    const double s = timer.seconds(
-        [&] { pool.run([&](size_t thread) { done[thread] = peak(4'000'000, &sinks[thread]); }); });
+    const double s = timer.seconds([&] {
+      pool.share(done.size(), 1,
+                 [&](size_t, size_t at, size_t) { done[at] = peak(4'000'000, &sinks[at]); });
+    });
     uint64_t total = 0;
     for (uint64_t n : done) total += n;
     rates.push_back(static_cast<double>(total) / s);

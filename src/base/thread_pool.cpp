@@ -11,6 +11,11 @@ namespace {
 // in which the network threads want the core.
 constexpr int kSpins = 2000;
 
+// ThreadPool::state_: the job's number from bit 17 on, the closed bit, threads inside below it.
+constexpr uint64_t kClosed = uint64_t{1} << 16;
+constexpr uint64_t kInside = kClosed - 1;
+uint64_t number_of(uint64_t state) { return state >> 17; }
+
 void relax() {
 #if defined(__x86_64__)
   _mm_pause();
@@ -21,7 +26,8 @@ void relax() {
 
 }  // namespace
 
-ThreadPool::ThreadPool(size_t n_threads) : n_threads_(n_threads == 0 ? 1 : n_threads) {
+ThreadPool::ThreadPool(size_t n_threads)
+    : n_threads_(n_threads == 0 ? 1 : n_threads), state_(kClosed) {
   threads_.reserve(n_threads_ - 1);
   for (size_t i = 1; i < n_threads_; ++i) threads_.emplace_back([this, i] { worker(i); });
 }
@@ -30,27 +36,26 @@ ThreadPool::~ThreadPool() {
   {
     const std::lock_guard lock(mutex_);
     stopping_.store(true);
-    generation_.fetch_add(1);
+    state_.store((number_of(state_.load()) + 1) << 17 | kClosed);
   }
   wake_.notify_all();
   for (std::thread& thread : threads_) thread.join();
 }
 
 void ThreadPool::run_erased(ErasedJob job, const void* context) {
-  if (n_threads_ > 1) {
-    job_ = job;
-    context_ = context;
-    n_running_.store(n_threads_ - 1, std::memory_order_relaxed);
-    // Sequentially consistent with the worker's parking order (raise n_parked_, look at
-    // generation_): either it sees the new generation or we see it parked.
-    generation_.fetch_add(1);
-    if (n_parked_.load() > 0) {
-      const std::lock_guard lock(mutex_);
-      wake_.notify_all();
-    }
+  job_ = job;
+  context_ = context;
+  // The last job is closed and empty, so no worker changes the state now. Sequentially consistent
+  // with the worker's parking order (raise n_parked_, look at state_): either it sees the new job
+  // or we see it parked.
+  state_.store((number_of(state_.load(std::memory_order_relaxed)) + 1) << 17);
+  if (n_parked_.load() > 0) {
+    const std::lock_guard lock(mutex_);
+    wake_.notify_all();
   }
   job(context, 0);
-  for (int spins = 0; n_running_.load(std::memory_order_acquire) != 0;) {
+  state_.fetch_or(kClosed);
+  for (int spins = 0; (state_.load(std::memory_order_acquire) & kInside) != 0;) {
     if (++spins < kSpins) {
       relax();
     } else {
@@ -59,23 +64,35 @@ void ThreadPool::run_erased(ErasedJob job, const void* context) {
   }
 }
 
+// Takes part in the current job unless it is closed. `seen`: the last job's number, updated.
+bool ThreadPool::enter(uint64_t& seen) {
+  uint64_t state = state_.load(std::memory_order_acquire);
+  while (number_of(state) != seen && (state & kClosed) == 0) {
+    if (state_.compare_exchange_weak(state, state + 1, std::memory_order_acq_rel)) {
+      seen = number_of(state);
+      return true;
+    }
+  }
+  seen = number_of(state);
+  return false;
+}
+
 void ThreadPool::worker(size_t thread) {
   uint64_t seen = 0;
+  auto is_new = [&](uint64_t state) { return number_of(state) != seen; };
   while (true) {
-    for (int spins = 0; generation_.load(std::memory_order_acquire) == seen && spins < kSpins;
-         ++spins) {
+    for (int spins = 0; !is_new(state_.load(std::memory_order_acquire)) && spins < kSpins; ++spins)
       relax();
-    }
-    if (generation_.load(std::memory_order_acquire) == seen) {
+    if (!is_new(state_.load(std::memory_order_acquire))) {
       std::unique_lock lock(mutex_);
       n_parked_.fetch_add(1);
-      wake_.wait(lock, [&] { return generation_.load() != seen; });
+      wake_.wait(lock, [&] { return is_new(state_.load()); });
       n_parked_.fetch_sub(1);
     }
-    seen = generation_.load(std::memory_order_acquire);
     if (stopping_.load()) return;
+    if (!enter(seen)) continue;
     job_(context_, thread);
-    n_running_.fetch_sub(1, std::memory_order_release);
+    state_.fetch_sub(1, std::memory_order_release);
   }
 }
 

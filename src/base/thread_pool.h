@@ -23,45 +23,48 @@ class ThreadPool {
 
   size_t size() const { return n_threads_; }
 
-  // Calls job(thread) once on every thread, thread = 0 (the caller) .. size()-1, and returns when
-  // all are done. Memory written by one job is seen by the next.
-  template <class Job>
-  void run(const Job& job) {
-    run_erased(
-        [](const void* context, size_t thread) { (*static_cast<const Job*>(context))(thread); },
-        &job);
-  }
-
-  // Calls body(begin, end) over [0, n_items), in pieces of `grain` items taken from a shared
-  // counter.
+  // Calls body(thread, begin, end) over [0, n_items), in pieces of `grain` items taken from a
+  // shared counter. One piece runs on the caller at once. A thread that the system keeps from
+  // running is not waited for unless it has begun: on a busy machine the others do its share.
   template <class Body>
-  void parallel_for(size_t n_items, size_t grain, const Body& body) {
+  void share(size_t n_items, size_t grain, const Body& body) {
     if (n_items == 0) return;
     if (grain == 0) grain = 1;
     if (n_threads_ == 1 || n_items <= grain) {
-      body(size_t{0}, n_items);
+      body(size_t{0}, size_t{0}, n_items);
       return;
     }
     std::atomic<size_t> next{0};
-    auto job = [&](size_t) {
+    auto job = [&](size_t thread) {
       for (size_t begin = next.fetch_add(grain, std::memory_order_relaxed); begin < n_items;
            begin = next.fetch_add(grain, std::memory_order_relaxed)) {
-        body(begin, begin + grain < n_items ? begin + grain : n_items);
+        body(thread, begin, begin + grain < n_items ? begin + grain : n_items);
       }
     };
-    run(job);
+    run_erased(erase<decltype(job)>, &job);
+  }
+
+  // The same where the body needs no thread: body(begin, end).
+  template <class Body>
+  void parallel_for(size_t n_items, size_t grain, const Body& body) {
+    share(n_items, grain, [&](size_t, size_t begin, size_t end) { body(begin, end); });
   }
 
  private:
   using ErasedJob = void (*)(const void* context, size_t thread);
+  template <class Job>
+  static void erase(const void* context, size_t thread) {
+    (*static_cast<const Job*>(context))(thread);
+  }
   void run_erased(ErasedJob job, const void* context);
   void worker(size_t thread);
+  bool enter(uint64_t& seen);
 
   const size_t n_threads_;
   ErasedJob job_ = nullptr;
   const void* context_ = nullptr;
-  std::atomic<uint64_t> generation_{0};  // raised once per job; workers wait for it to change
-  std::atomic<size_t> n_running_{0};
+  // Number of the job, whether it is closed to threads that have not begun, how many are inside.
+  std::atomic<uint64_t> state_;
   std::atomic<size_t> n_parked_{0};
   std::atomic<bool> stopping_{false};
   std::mutex mutex_;

@@ -17,7 +17,7 @@ size_t aligned(size_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
 
 void fill_ropes(const StageRun& run) {
   const size_t n_ropes = run.program.ropes.size();
-  share_items(run.pool, run.batch.tokens.size(), 16, [&](size_t, size_t begin, size_t end) {
+  run.pool.share(run.batch.tokens.size(), 16, [&](size_t, size_t begin, size_t end) {
     for (size_t i = 0; i < n_ropes; ++i) {
       const RopeSpec& rope = run.program.ropes[i];
       for (size_t row = begin; row < end; ++row)

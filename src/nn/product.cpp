@@ -82,7 +82,7 @@ void run_product(const StageRun& run, const Stage& stage) {
   const Tiling tiling = tiling_of(run, stage);
   const size_t grain = grain_of(n_panels, run.n_rows(stage), run.pool.size());
   const size_t n_strips = (n_panels + grain - 1) / grain;
-  share_items(run.pool, tiling.n * n_strips, 1, [&](size_t, size_t first_item, size_t end_item) {
+  run.pool.share(tiling.n * n_strips, 1, [&](size_t, size_t first_item, size_t end_item) {
     for (size_t item = first_item; item < end_item; ++item) {
       const Tile tile = tile_at(run, stage, tiling, item / n_strips);
       // The panels of all products count through; a strip may reach over the end of one.
@@ -112,35 +112,34 @@ void run_gated_product(const StageRun& run, const Stage& stage) {
   const Tiling tiling = tiling_of(run, stage);
   const size_t grain = grain_of(n_panels, run.n_rows(stage), run.pool.size());
   const size_t n_strips = (n_panels + grain - 1) / grain;
-  share_items(
-      run.pool, tiling.n * n_strips, 1, [&](size_t thread, size_t first_item, size_t end_item) {
-        float* scratch = run.workspace.thread_floats[thread];
-        for (size_t item = first_item; item < end_item; ++item) {
-          const Tile tile = tile_at(run, stage, tiling, item / n_strips);
-          const size_t strip_begin = item % n_strips * grain;
-          const size_t strip_end = std::min(strip_begin + grain, n_panels);
-          const size_t step =
-              std::max<size_t>(1, run.workspace.n_thread_floats / (2 * tile.n_rows * kPanel));
-          for (size_t begin = strip_begin; begin < strip_end; begin += step) {
-            const size_t end = std::min(begin + step, strip_end);
-            const size_t base = begin * kPanel;
-            const size_t n = std::min(end * kPanel, width) - base;
-            float* gate_x = scratch;
-            float* up_x = scratch + tile.n_rows * n;
-            multiply(run, gate, tile, begin, end, gate_x, n, base, false);
-            multiply(run, up, tile, begin, end, up_x, n, base, false);
-            run.kernels.gate({.gate = stage.gate.node.gate,
-                              .gate_x = gate_x,
-                              .up = up_x,
-                              .ld = n,
-                              .n = n,
-                              .row_begin = 0,
-                              .row_end = tile.n_rows,
-                              .out = run.buffer(stage.gate.out) + tile.first_row * width + base,
-                              .ld_out = width});
-          }
-        }
-      });
+  run.pool.share(tiling.n * n_strips, 1, [&](size_t thread, size_t first_item, size_t end_item) {
+    float* scratch = run.workspace.thread_floats[thread];
+    for (size_t item = first_item; item < end_item; ++item) {
+      const Tile tile = tile_at(run, stage, tiling, item / n_strips);
+      const size_t strip_begin = item % n_strips * grain;
+      const size_t strip_end = std::min(strip_begin + grain, n_panels);
+      const size_t step =
+          std::max<size_t>(1, run.workspace.n_thread_floats / (2 * tile.n_rows * kPanel));
+      for (size_t begin = strip_begin; begin < strip_end; begin += step) {
+        const size_t end = std::min(begin + step, strip_end);
+        const size_t base = begin * kPanel;
+        const size_t n = std::min(end * kPanel, width) - base;
+        float* gate_x = scratch;
+        float* up_x = scratch + tile.n_rows * n;
+        multiply(run, gate, tile, begin, end, gate_x, n, base, false);
+        multiply(run, up, tile, begin, end, up_x, n, base, false);
+        run.kernels.gate({.gate = stage.gate.node.gate,
+                          .gate_x = gate_x,
+                          .up = up_x,
+                          .ld = n,
+                          .n = n,
+                          .row_begin = 0,
+                          .row_end = tile.n_rows,
+                          .out = run.buffer(stage.gate.out) + tile.first_row * width + base,
+                          .ld_out = width});
+      }
+    }
+  });
 }
 
 }  // namespace maru::nn

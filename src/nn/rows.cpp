@@ -210,17 +210,16 @@ void run_rows(const StageRun& run, const Stage& stage) {
   const bool quantises = stage.quantises;
   const bool stores = stage.body == StageBody::kAttend;
   if (stage.rows.empty() && !quantises && !stores) return;
-  share_items(run.pool, run.n_rows(stage), block_rows(stage),
-              [&](size_t, size_t begin, size_t end) {
-                // A single piece may span tiles.
-                const size_t block = block_rows(stage);
-                for (size_t b = begin; b < end; b += block) {
-                  const RowRange r{b, std::min(b + block, end)};
-                  for (const Step& step : stage.rows) run_step(run, step, r);
-                  if (stores) store_kv(run, stage.attend, r);
-                  if (quantises) quantise(run, stage, r);
-                }
-              });
+  run.pool.share(run.n_rows(stage), block_rows(stage), [&](size_t, size_t begin, size_t end) {
+    // A single piece may span tiles.
+    const size_t block = block_rows(stage);
+    for (size_t b = begin; b < end; b += block) {
+      const RowRange r{b, std::min(b + block, end)};
+      for (const Step& step : stage.rows) run_step(run, step, r);
+      if (stores) store_kv(run, stage.attend, r);
+      if (quantises) quantise(run, stage, r);
+    }
+  });
 }
 
 void run_attend(const StageRun& run, const Stage& stage) {
@@ -235,7 +234,7 @@ void run_attend(const StageRun& run, const Stage& stage) {
       ++parts;
     while (group % parts != 0);
   const size_t n_calls = spec.n_kv_heads * parts;
-  share_items(run.pool, n_tiles * n_calls, 1, [&](size_t thread, size_t begin, size_t end) {
+  run.pool.share(n_tiles * n_calls, 1, [&](size_t thread, size_t begin, size_t end) {
     for (size_t item = begin; item < end; ++item)
       attend_part(run, step, run.workspace.tiles[item / n_calls], item % n_calls, group / parts,
                   run.workspace.thread_floats[thread]);

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
 
 #include "nn/executor.h"
@@ -37,23 +36,5 @@ void run_attend(const StageRun& run, const Stage& stage);
 
 // Floats of thread scratch for the products of a gated stage.
 size_t gate_scratch_floats(size_t max_rows, size_t k);
-
-// body(thread, begin, end) over [0, n_items) in pieces of `grain` from a shared counter. One piece
-// runs on the caller at once, without a barrier.
-template <class Body>
-void share_items(ThreadPool& pool, size_t n_items, size_t grain, const Body& body) {
-  if (n_items == 0) return;
-  if (pool.size() == 1 || n_items <= grain) {
-    body(size_t{0}, size_t{0}, n_items);
-    return;
-  }
-  std::atomic<size_t> next{0};
-  pool.run([&](size_t thread) {
-    for (size_t begin = next.fetch_add(grain, std::memory_order_relaxed); begin < n_items;
-         begin = next.fetch_add(grain, std::memory_order_relaxed)) {
-      body(thread, begin, std::min(begin + grain, n_items));
-    }
-  });
-}
 
 }  // namespace maru::nn
