@@ -24,11 +24,21 @@ def environment(home, **more):
     return variables | {"LANG": "C.UTF-8", "TERM": "xterm", "MARU_HOME": str(home)} | more
 
 
+def need_terminals():
+    """A root without /dev/pts (a bare chroot) has no pseudo-terminals to hold a conversation at."""
+    try:
+        for end in os.openpty():
+            os.close(end)
+    except OSError as error:
+        pytest.skip(f"this system gives no pseudo-terminal ({error}); mount /dev/pts")
+
+
 class Chat:
     """A conversation at a pseudo-terminal; what was said is read back by /save."""
 
     def __init__(self, folder, *arguments, own_engine=True, max_tokens=3, context=1024,
                  **variables):
+        need_terminals()
         self.folder = folder
         options = ["--model", str(SMOL), "--context", str(context), "--temperature", "0"]
         options += ["--own-engine"] if own_engine else []
