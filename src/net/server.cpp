@@ -29,7 +29,9 @@ constexpr std::string_view kTooManyConnections =
 class Listener : public std::enable_shared_from_this<Listener> {
  public:
   explicit Listener(std::shared_ptr<ServerShared> shared)
-      : shared_(std::move(shared)), acceptor_(shared_->io), pause_(shared_->io) {}
+      : shared_(std::move(shared)),
+        acceptor_(asio::make_strand(shared_->io)),
+        pause_(acceptor_.get_executor()) {}
 
   error_code open(const tcp::endpoint& endpoint) {
     error_code ec;
@@ -85,7 +87,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
   }
 
   const std::shared_ptr<ServerShared> shared_;
-  tcp::acceptor acceptor_;
+  tcp::acceptor acceptor_;  // on a strand: accepting and closing never meet
   asio::steady_timer pause_;
 };
 
