@@ -166,6 +166,27 @@ TEST(ThreadPool, RunsEveryItemExactlyOnceOverManyJobs) {
   }
 }
 
+TEST(ThreadPool, GivesEachThreadItsOwnNumber) {
+  ThreadPool pool(3);
+  std::vector<std::vector<size_t>> seen(pool.size());  // written without locks, by thread
+  for (int round = 0; round < 500; ++round)
+    pool.share(50, 1,
+               [&](size_t thread, size_t begin, size_t) { seen.at(thread).push_back(begin); });
+  size_t total = 0;
+  for (const auto& items : seen) total += items.size();
+  EXPECT_EQ(total, 500u * 50u);
+}
+
+TEST(ThreadPool, RunsOnePieceOnTheCaller) {
+  ThreadPool pool(2);
+  const auto caller = std::this_thread::get_id();
+  pool.share(8, 8, [&](size_t thread, size_t begin, size_t end) {
+    EXPECT_EQ(std::this_thread::get_id(), caller);
+    EXPECT_EQ(thread, 0u);
+    EXPECT_EQ(end - begin, 8u);
+  });
+}
+
 TEST(MemoryLimits, TakesTheSmallestEnclosingCgroup) {
   const std::string root = temporary_folder();
   const auto put = [&](const std::string& path, const std::string& text) {
