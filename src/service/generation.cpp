@@ -209,7 +209,7 @@ Result<uint64_t> GenerationService::start(GenerationRequest request, GenerationH
   wanted.caller = std::move(request.caller);
   wanted.tenant_salt = std::move(request.tenant_salt);
   wanted.max_new_tokens = budget;
-  wanted.end_tokens = model->end_tokens;
+  if (!request.ignore_eos) wanted.end_tokens = model->end_tokens;
   wanted.sampling = std::move(request.sampling);
   wanted.want_logprobs = request.logprobs;
   wanted.want_prompt_logprobs = request.logprobs && request.echo;

@@ -42,6 +42,7 @@ struct GenerationRequest {
   Prompt prompt;
   std::optional<uint32_t> max_tokens;  // none: what the context leaves
   std::vector<std::string> stop;
+  bool ignore_eos = false;  // end tokens are generated like any other; stop strings still end
   engine::SamplingParams sampling;
   bool logprobs = false;
   uint32_t n_top_logprobs = 0;

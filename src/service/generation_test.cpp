@@ -100,6 +100,14 @@ TEST_F(GenerationTest, PassesTokensAndGivesBackTextAndUsage) {
   EXPECT_EQ(events_.back().usage.new_tokens, 6U);
 }
 
+TEST_F(GenerationTest, GoesOnPastEndTokensIfAsked) {
+  make_service();
+  GenerationRequest request = text_request("ab");
+  request.ignore_eos = true;
+  ASSERT_TRUE(start(std::move(request)));
+  EXPECT_TRUE(engine_->requests[0].end_tokens.empty());
+}
+
 TEST_F(GenerationTest, NeverSendsHalfACharacter) {
   make_service();
   ASSERT_TRUE(start(text_request("x")));

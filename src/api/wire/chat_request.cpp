@@ -21,6 +21,7 @@ constexpr FieldSpec kFields[] = {
     {"typical_p", Support::kSupported},
     {"seed", Support::kSupported},
     {"stop", Support::kSupported},
+    {"ignore_eos", Support::kSupported},
     {"n", Support::kSupported},
     {"max_tokens", Support::kSupported},
     {"max_completion_tokens", Support::kSupported},

@@ -20,6 +20,7 @@ constexpr FieldSpec kFields[] = {
     {"typical_p", Support::kSupported},
     {"seed", Support::kSupported},
     {"stop", Support::kSupported},
+    {"ignore_eos", Support::kSupported},
     {"n", Support::kSupported},
     {"best_of", Support::kSupported},  // equal to n only
     {"max_tokens", Support::kSupported},

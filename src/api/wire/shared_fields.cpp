@@ -92,6 +92,7 @@ void parse_shared(ObjectReader& body, GenerationCall& call) {
   body.string("user");
   parse_sampling(body, call);
   parse_stop(body, call.base.stop);
+  call.base.ignore_eos = body.boolean("ignore_eos").value_or(false);
   call.n = static_cast<uint32_t>(body.integer("n", 1, kMaxChoices).value_or(1));
   call.stream = body.boolean("stream").value_or(false);
   if (const Json* options = body.object("stream_options")) {

@@ -94,6 +94,7 @@ TEST(Chat, ReadsEveryParameter) {
                    {"frequency_penalty", 2},
                    {"repetition_penalty", 1.5},
                    {"logit_bias", {{"5", -100}, {"6", 1.5}}},
+                   {"ignore_eos", true},
                    {"logprobs", true},
                    {"top_logprobs", 4},
                    {"stream", true},
@@ -116,6 +117,7 @@ TEST(Chat, ReadsEveryParameter) {
   EXPECT_EQ(s.repetition_penalty, 1.5f);
   EXPECT_EQ(s.logit_bias, (std::vector<std::pair<text::TokenId, float>>{{5, -100.0f}, {6, 1.5f}}));
   EXPECT_EQ(call.base.stop, (std::vector<std::string>{"a", "b"}));
+  EXPECT_TRUE(call.base.ignore_eos);
   EXPECT_EQ(call.n, 2u);
   EXPECT_EQ(call.base.max_tokens, 9u);
   EXPECT_TRUE(call.base.logprobs);
