@@ -1,10 +1,11 @@
 # Instruction sets of src/kernels: <op>.<isa>.cpp is compiled with the flags of its <isa>.
-# A new ISA is one row here, one enumerator in kernels/kernel_api.h and one detection line in
-# kernels/cpu.cpp.
+# A new ISA is one row here, one enumerator in kernels/kernel_api.h, one row in the table of
+# kernels/dispatch.cpp and one detection line in kernels/cpu.cpp.
 set(MARU_ISA_FLAGS_scalar "")
 if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
-  set(MARU_ISAS scalar avx2 avx512)
+  set(MARU_ISAS scalar avx2 avxvnni avx512)
   set(MARU_ISA_FLAGS_avx2 "-mavx2;-mfma;-mf16c;-mbmi;-mbmi2;-mlzcnt;-mmovbe")
+  set(MARU_ISA_FLAGS_avxvnni "${MARU_ISA_FLAGS_avx2};-mavxvnni")
   set(MARU_ISA_FLAGS_avx512
       "${MARU_ISA_FLAGS_avx2};-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mavx512cd;-mavx512vnni;-mprefer-vector-width=512")
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")

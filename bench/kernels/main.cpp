@@ -58,10 +58,19 @@ double median(std::vector<double> x) {
   return x[x.size() / 2];
 }
 
-// Multiply-adds per second of all threads.
+PeakFn peak_of(kernels::Isa isa) {
+  switch (isa) {
+    case kernels::Isa::kAvx2: return peak_avx2;
+    case kernels::Isa::kAvxVnni: return peak_avxvnni;
+    case kernels::Isa::kAvx512: return peak_avx512;
+    default: return nullptr;
+  }
+}
+
+// Multiply-adds per second of all threads; 0 where there is no loop for the tier.
 double measure_peak(kernels::Isa isa, ThreadPool& pool, const Timer& timer) {
-  if (isa == kernels::Isa::kScalar) return 0;
-  const PeakFn peak = isa == kernels::Isa::kAvx512 ? peak_avx512 : peak_avx2;
+  const PeakFn peak = peak_of(isa);
+  if (peak == nullptr) return 0;
   std::vector<double> rates;
   for (int i = 0; i < 3; ++i) {
     std::vector<uint64_t> done(pool.size());
@@ -152,7 +161,7 @@ int run_all(const Options& options) {
   const std::string layout = options.get("layout", ""), isa_wanted = options.get("isa", "");
   std::map<kernels::Isa, double> peaks;
   for (const kernels::Kernel* kernel : kernels::all_kernels()) {
-    if (kernel->op != kernels::Op::kLinear || kernel->isa > kernels::detect_isa()) continue;
+    if (kernel->op != kernels::Op::kLinear || !kernels::is_supported(kernel->isa)) continue;
     if (!layout.empty() && layout != kernel->layout) continue;
     if (!isa_wanted.empty() && isa_wanted != kernels::isa_name(kernel->isa)) continue;
     if (!peaks.contains(kernel->isa)) {

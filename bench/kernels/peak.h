@@ -9,6 +9,7 @@ namespace maru::bench {
 // results goes to *sink, so that nothing is optimised away.
 using PeakFn = uint64_t (*)(uint64_t steps, int32_t* sink);
 uint64_t peak_avx2(uint64_t steps, int32_t* sink);
+uint64_t peak_avxvnni(uint64_t steps, int32_t* sink);
 uint64_t peak_avx512(uint64_t steps, int32_t* sink);
 
 }  // namespace maru::bench

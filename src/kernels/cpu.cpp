@@ -1,5 +1,4 @@
-// What this CPU and its operating system can run.
-#include "kernels/dispatch.h"
+#include "kernels/cpu.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -8,48 +7,68 @@
 namespace maru::kernels {
 namespace {
 
+constexpr bool has_all(uint64_t bits, uint64_t wanted) { return (bits & wanted) == wanted; }
+constexpr uint32_t bit(int n) { return uint32_t{1} << n; }
+
+bool has_avx2(const X86Facts& f) {
+  return has_all(f.xcr0, 0x6) &&  // SSE and AVX registers are saved
+                                  // FMA, MOVBE, OSXSAVE, AVX, F16C.
+         has_all(f.leaf1_ecx, bit(12) | bit(22) | bit(27) | bit(28) | bit(29)) &&
+         // BMI1, AVX2, BMI2; LZCNT.
+         has_all(f.leaf7_ebx, bit(3) | bit(5) | bit(8)) && has_all(f.extended1_ecx, bit(5));
+}
+
+bool has_avx512(const X86Facts& f) {
+  return has_all(f.xcr0, 0xe6) &&  // mask registers and both halves of the ZMM file, too
+                                   // F, DQ, CD, BW, VL; VNNI.
+         has_all(f.leaf7_ebx, bit(16) | bit(17) | bit(28) | bit(30) | bit(31)) &&
+         has_all(f.leaf7_ecx, bit(11));
+}
+
 #if defined(__x86_64__)
 struct Leaf {
-  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  uint32_t eax = 0, ebx = 0, ecx = 0, edx = 0;
 };
 
-Leaf cpuid(unsigned leaf, unsigned subleaf) {
+Leaf cpuid(uint32_t leaf, uint32_t subleaf) {
   Leaf r;
   __get_cpuid_count(leaf, subleaf, &r.eax, &r.ebx, &r.ecx, &r.edx);
   return r;
 }
 
-uint64_t read_xcr0() {
-  uint32_t low, high;
-  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-  return static_cast<uint64_t>(high) << 32 | low;
+X86Facts read_facts() {
+  const Leaf leaf1 = cpuid(1, 0), leaf7 = cpuid(7, 0);
+  X86Facts f{.leaf1_ecx = leaf1.ecx,
+             .leaf7_ebx = leaf7.ebx,
+             .leaf7_ecx = leaf7.ecx,
+             .leaf7_edx = leaf7.edx,
+             .extended1_ecx = cpuid(0x80000001u, 0).ecx};
+  if (leaf7.eax >= 1) f.leaf7_1_eax = cpuid(7, 1).eax;  // its eax is the highest subleaf
+  if (has_all(f.leaf1_ecx, bit(27))) {
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    f.xcr0 = static_cast<uint64_t>(high) << 32 | low;
+  }
+  return f;
 }
-
-constexpr bool has_all(uint64_t bits, uint64_t wanted) { return (bits & wanted) == wanted; }
-constexpr unsigned bit(int n) { return 1u << n; }
 #endif
 
 }  // namespace
 
-Isa detect_isa() {
+std::vector<Isa> isas_of(const X86Facts& facts) {
+  std::vector<Isa> isas{Isa::kScalar};
+  if (!has_avx2(facts)) return isas;
+  isas.push_back(Isa::kAvx2);
+  if (has_all(facts.leaf7_1_eax, bit(4))) isas.push_back(Isa::kAvxVnni);
+  if (has_avx512(facts)) isas.push_back(Isa::kAvx512);
+  return isas;
+}
+
+std::vector<Isa> probe_cpu() {
 #if defined(__x86_64__)
-  const Leaf basic = cpuid(1, 0), extended = cpuid(7, 0), amd = cpuid(0x80000001u, 0);
-  // FMA, MOVBE, OSXSAVE, AVX, F16C.
-  if (!has_all(basic.ecx, bit(12) | bit(22) | bit(27) | bit(28) | bit(29))) return Isa::kScalar;
-  // BMI1, AVX2, BMI2; LZCNT.
-  if (!has_all(extended.ebx, bit(3) | bit(5) | bit(8)) || !has_all(amd.ecx, bit(5))) {
-    return Isa::kScalar;
-  }
-  const uint64_t xcr0 = read_xcr0();
-  if (!has_all(xcr0, 0x6)) return Isa::kScalar;  // SSE and AVX registers are saved
-  // F, DQ, CD, BW, VL; VNNI; mask registers and both halves of the ZMM file are saved.
-  if (has_all(extended.ebx, bit(16) | bit(17) | bit(28) | bit(30) | bit(31)) &&
-      has_all(extended.ecx, bit(11)) && has_all(xcr0, 0xe6)) {
-    return Isa::kAvx512;
-  }
-  return Isa::kAvx2;
+  return isas_of(read_facts());
 #else
-  return Isa::kScalar;
+  return {Isa::kScalar};
 #endif
 }
 

@@ -1,10 +1,12 @@
 #include "kernels/dispatch.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "base/check.h"
 #include "kernels/activations.h"
 #include "kernels/attention_tile.h"
+#include "kernels/cpu.h"
 
 namespace maru::kernels {
 
@@ -13,57 +15,99 @@ extern const unsigned long kernel_table_size;
 
 namespace {
 
-constexpr Isa kAllIsas[] = {Isa::kScalar, Isa::kAvx2, Isa::kAvx512};
+struct Tier {
+  Isa isa;
+  const char* name;
+  Isa implied;
+};
+
+// From the least to the most preferred.
+constexpr Tier kTiers[] = {
+    {Isa::kScalar, "scalar", Isa::kScalar},
+    {Isa::kAvx2, "avx2", Isa::kScalar},
+    {Isa::kAvxVnni, "avxvnni", Isa::kAvx2},
+    {Isa::kAvx512, "avx512", Isa::kAvx2},
+};
+
+const Tier& tier_of(Isa isa) {
+  for (const Tier& tier : kTiers) {
+    if (tier.isa == isa) return tier;
+  }
+  check_failed("every tier is in the table", __FILE__, __LINE__);
+}
+
+template <class Range>
+std::string join_names(const Range& isas) {
+  std::string names;
+  for (Isa isa : isas) names += (names.empty() ? "" : ", ") + std::string(isa_name(isa));
+  return names;
+}
+
+// The kernel of the first tier from `isa` downwards that has one; null if none has. `layout` is
+// null for all ops but kLinear.
+const Kernel* find_kernel(Op op, const char* layout, Isa isa) {
+  for (const Kernel* kernel : all_kernels()) {
+    if (kernel->op != op || kernel->isa != isa) continue;
+    if (layout == nullptr || std::string_view(layout) == kernel->layout) return kernel;
+  }
+  return isa == implied_isa(isa) ? nullptr : find_kernel(op, layout, implied_isa(isa));
+}
 
 const Kernel& best_kernel(Op op, Isa isa) {
-  const Kernel* best = nullptr;
-  for (const Kernel* kernel : all_kernels()) {
-    if (kernel->op != op || kernel->isa > isa) continue;
-    if (best == nullptr || kernel->isa > best->isa) best = kernel;
-  }
+  const Kernel* best = find_kernel(op, nullptr, isa);
   MARU_CHECK(best != nullptr);
   return *best;
 }
 
 }  // namespace
 
-const char* isa_name(Isa isa) {
-  switch (isa) {
-    case Isa::kScalar: return "scalar";
-    case Isa::kAvx2: return "avx2";
-    case Isa::kAvx512: return "avx512";
-  }
-  return "unknown";
-}
+const char* isa_name(Isa isa) { return tier_of(isa).name; }
+Isa implied_isa(Isa isa) { return tier_of(isa).implied; }
 
 Result<Isa> parse_isa(const std::string& name) {
-  std::string known;
-  for (Isa isa : kAllIsas) {
-    if (name == isa_name(isa)) return isa;
-    known += known.empty() ? "" : ", ";
-    known += isa_name(isa);
+  std::vector<Isa> known;
+  for (const Tier& tier : kTiers) {
+    if (name == tier.name) return tier.isa;
+    known.push_back(tier.isa);
   }
   return Error{ErrorCode::kInvalidArgument, "unknown instruction set '" + name + "'",
-               "known are: " + known};
+               "known are: " + join_names(known)};
+}
+
+std::span<const Isa> supported_isas() {
+  static const std::vector<Isa> supported = [] {
+    const std::vector<Isa> found = probe_cpu();
+    std::vector<Isa> in_order;
+    for (const Tier& tier : kTiers) {
+      if (std::find(found.begin(), found.end(), tier.isa) != found.end()) {
+        in_order.push_back(tier.isa);
+      }
+    }
+    return in_order;
+  }();
+  return supported;
+}
+
+bool is_supported(Isa isa) {
+  const auto supported = supported_isas();
+  return std::find(supported.begin(), supported.end(), isa) != supported.end();
 }
 
 Result<Isa> choose_isa() {
-  const Isa detected = detect_isa();
   const char* forced = std::getenv("MARU_FORCE_ISA");
-  if (forced == nullptr || *forced == '\0') return detected;
+  if (forced == nullptr || *forced == '\0') return detect_isa();
   auto parsed = parse_isa(forced);
   if (!parsed) {
     parsed.error().message = "MARU_FORCE_ISA: " + parsed.error().message;
     return parsed;
   }
-  const Isa isa = *parsed;
-  if (isa > detected) {
+  if (!is_supported(*parsed)) {
     return Error{ErrorCode::kInvalidArgument,
-                 std::string("MARU_FORCE_ISA=") + forced + ": this CPU can run at most " +
-                     isa_name(detected),
+                 std::string("MARU_FORCE_ISA=") + forced +
+                     ": this CPU cannot run it; it can run: " + join_names(supported_isas()),
                  "unset MARU_FORCE_ISA"};
   }
-  return isa;
+  return *parsed;
 }
 
 std::span<const Kernel* const> all_kernels() { return {kernel_table, kernel_table_size}; }
@@ -78,16 +122,8 @@ KernelSet::KernelSet(Isa isa)
       attention(best_kernel(Op::kAttention, isa).fn.attention),
       isa_(isa) {
   for (const Kernel* kernel : all_kernels()) {
-    if (kernel->op != Op::kLinear || kernel->isa > isa) continue;
-    const Kernel** known = nullptr;
-    for (const Kernel*& entry : linear_) {
-      if (std::string_view(entry->layout) == kernel->layout) known = &entry;
-    }
-    if (known == nullptr) {
-      linear_.push_back(kernel);
-    } else if (kernel->isa > (*known)->isa) {
-      *known = kernel;
-    }
+    if (kernel->op != Op::kLinear || kernel->isa != Isa::kScalar) continue;
+    linear_.push_back(find_kernel(Op::kLinear, kernel->layout, isa));
   }
 }
 

@@ -12,11 +12,17 @@
 
 namespace maru::kernels {
 
-// A CPU feature counts only when the OS saves its registers (XCR0 by XGETBV).
-Isa detect_isa();
-
-const char* isa_name(Isa isa);                   // "scalar", "avx2", "avx512"
+const char* isa_name(Isa isa);                   // "scalar", "avx2", "avxvnni", "avx512"
 Result<Isa> parse_isa(const std::string& name);  // kInvalidArgument with the known names
+
+// The tier whose kernels stand in where `isa` has none of its own; kScalar for itself. A CPU with a
+// tier has the ones that it implies.
+Isa implied_isa(Isa isa);
+
+// What this CPU and its operating system can run, the most preferred last; found out once.
+std::span<const Isa> supported_isas();
+bool is_supported(Isa isa);
+inline Isa detect_isa() { return supported_isas().back(); }
 
 // $MARU_FORCE_ISA if set, else detect_isa(). Errors: an unknown name, or a tier this CPU lacks.
 Result<Isa> choose_isa();
@@ -24,7 +30,8 @@ Result<Isa> choose_isa();
 // Every kernel of the program, also of tiers that this CPU lacks.
 std::span<const Kernel* const> all_kernels();
 
-// The best kernels up to one tier. Immutable after construction; thread-safe.
+// The kernels of one tier and, where it has none, of the next one it implies. Immutable after
+// construction; thread-safe.
 class KernelSet {
  public:
   explicit KernelSet(Isa isa);

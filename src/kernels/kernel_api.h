@@ -11,8 +11,8 @@
 
 namespace maru::kernels {
 
-// Ordered: a later tier implies all earlier ones of its architecture.
-enum class Isa : uint8_t { kScalar, kAvx2, kAvx512 };
+// Not an order: what a tier implies and which one is preferred says the table in dispatch.cpp.
+enum class Isa : uint8_t { kScalar, kAvx2, kAvxVnni, kAvx512 };
 
 // Rows of a weight matrix are packed in panels of 16 (docs/formats/packed-weights.md).
 inline constexpr size_t kPanelRows = 16;

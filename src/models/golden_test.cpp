@@ -72,19 +72,12 @@ double largest_difference(const std::vector<float>& a, const std::vector<float>&
   return worst;
 }
 
-std::vector<kernels::Isa> runnable_isas() {
-  std::vector<kernels::Isa> isas;
-  for (kernels::Isa isa : {kernels::Isa::kScalar, kernels::Isa::kAvx2, kernels::Isa::kAvx512})
-    if (isa <= kernels::detect_isa()) isas.push_back(isa);
-  return isas;
-}
-
 class GoldenTest : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(GoldenTest, MatchesTransformers) {
   const Golden golden = read_golden(GetParam());
   const double allowed = golden.tolerance * deviation(golden.logits);
-  for (kernels::Isa isa : runnable_isas()) {
+  for (kernels::Isa isa : kernels::supported_isas()) {
     for (bool fused : {true, false}) {
       // Two threads where the stages are those of a server; one thread is quicker on a busy
       // machine.

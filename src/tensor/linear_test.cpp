@@ -167,7 +167,7 @@ void check(const Kernel& kernel, const Problem& p, bool accumulate, size_t split
 std::vector<const Kernel*> kernels_of(const BlockFormat& format) {
   std::vector<const Kernel*> found;
   for (const Kernel* kernel : kernels::all_kernels()) {
-    if (kernel->op == kernels::Op::kLinear && kernel->isa <= kernels::detect_isa() &&
+    if (kernel->op == kernels::Op::kLinear && kernels::is_supported(kernel->isa) &&
         std::string_view(kernel->layout) == format.layout) {
       found.push_back(kernel);
     }
