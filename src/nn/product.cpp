@@ -10,6 +10,8 @@ constexpr size_t kPanel = kernels::kPanelRows;
 // Panels that a thread takes at a time when there are many rows: a strip of weights stays in the
 // second cache while a tile of rows passes.
 constexpr size_t kStripPanels = 4;
+// Up to here a product is bound by reading the weights.
+constexpr size_t kFewRows = 8;
 constexpr size_t kGateFloats = size_t{32} << 10;
 
 // One tile of the stage's rows, as a product's input.
@@ -38,11 +40,30 @@ Tile tile_at(const StageRun& run, const Stage& stage, const Tiling& tiling, size
           .quantised = run.workspace.quantised + index * kernels::quantised_bytes(tiling.rows, k)};
 }
 
-// A static grain for few rows (memory-bound: long runs of panels), strips for many.
+// Panels that a thread takes at a time. With few rows the weights come from memory, which is read
+// fastest in long runs: two for each thread, so that a thread on a disturbed core does less (on Zen
+// 5 four for each lose 3 %, eight 10 %). With many, strips of an even number, which kernels take
+// two at a time.
 size_t grain_of(size_t n_panels, size_t n_rows, size_t n_threads) {
-  const size_t share = (n_panels + 4 * n_threads - 1) / (4 * n_threads);
-  return n_rows <= 8 ? std::max<size_t>(share, 1)
-                     : std::min(std::max<size_t>(share, 1), kStripPanels);
+  if (n_rows <= kFewRows) return (n_panels + 2 * n_threads - 1) / (2 * n_threads);
+  const size_t fair = (n_panels + 4 * n_threads - 1) / (4 * n_threads);
+  return std::clamp<size_t>((fair + 1) / 2 * 2, 2, kStripPanels);
+}
+
+// Calls body(thread, tile, begin, end) for strips of panels of every tile.
+template <class Body>
+void share_panels(const StageRun& run, const Stage& stage, const Body& body) {
+  const size_t n_panels = stage.n_panels;
+  const Tiling tiling = tiling_of(run, stage);
+  const size_t grain = grain_of(n_panels, run.n_rows(stage), run.pool.size());
+  const size_t n_strips = (n_panels + grain - 1) / grain;
+  run.pool.share(tiling.n * n_strips, 1, [&](size_t thread, size_t first_item, size_t end_item) {
+    for (size_t item = first_item; item < end_item; ++item) {
+      const size_t begin = item % n_strips * grain;
+      body(thread, tile_at(run, stage, tiling, item / n_strips), begin,
+           std::min(begin + grain, n_panels));
+    }
+  });
 }
 
 // out[row - row_base] for the panels [begin, end) of one weight, bias included.
@@ -78,28 +99,19 @@ size_t gate_scratch_floats(size_t max_rows, size_t k) {
 }
 
 void run_product(const StageRun& run, const Stage& stage) {
-  const size_t n_panels = stage.n_panels;
-  const Tiling tiling = tiling_of(run, stage);
-  const size_t grain = grain_of(n_panels, run.n_rows(stage), run.pool.size());
-  const size_t n_strips = (n_panels + grain - 1) / grain;
-  run.pool.share(tiling.n * n_strips, 1, [&](size_t, size_t first_item, size_t end_item) {
-    for (size_t item = first_item; item < end_item; ++item) {
-      const Tile tile = tile_at(run, stage, tiling, item / n_strips);
-      // The panels of all products count through; a strip may reach over the end of one.
-      size_t begin = item % n_strips * grain;
-      const size_t end = std::min(begin + grain, n_panels);
-      size_t base = 0;
-      for (const Step& step : stage.products) {
-        const Linear& linear = *step.node.linear;
-        const size_t stop = std::min(end, base + linear.weight.n_panels());
-        if (begin < stop) {
-          multiply(run, linear, tile, begin - base, stop - base,
-                   run.buffer(step.out) + tile.first_row * step.node.width, step.node.width, 0,
-                   step.accumulate);
-          begin = stop;
-        }
-        base += linear.weight.n_panels();
+  share_panels(run, stage, [&](size_t, const Tile& tile, size_t begin, size_t end) {
+    // The panels of all products count through; a strip may reach over the end of one.
+    size_t base = 0;
+    for (const Step& step : stage.products) {
+      const Linear& linear = *step.node.linear;
+      const size_t stop = std::min(end, base + linear.weight.n_panels());
+      if (begin < stop) {
+        multiply(run, linear, tile, begin - base, stop - base,
+                 run.buffer(step.out) + tile.first_row * step.node.width, step.node.width, 0,
+                 step.accumulate);
+        begin = stop;
       }
+      base += linear.weight.n_panels();
     }
   });
 }
@@ -108,38 +120,30 @@ void run_gated_product(const StageRun& run, const Stage& stage) {
   const Linear& gate = *stage.products[0].node.linear;
   const Linear& up = *stage.products[1].node.linear;
   const size_t width = stage.gate.node.width;
-  const size_t n_panels = stage.n_panels;
-  const Tiling tiling = tiling_of(run, stage);
-  const size_t grain = grain_of(n_panels, run.n_rows(stage), run.pool.size());
-  const size_t n_strips = (n_panels + grain - 1) / grain;
-  run.pool.share(tiling.n * n_strips, 1, [&](size_t thread, size_t first_item, size_t end_item) {
-    float* scratch = run.workspace.thread_floats[thread];
-    for (size_t item = first_item; item < end_item; ++item) {
-      const Tile tile = tile_at(run, stage, tiling, item / n_strips);
-      const size_t strip_begin = item % n_strips * grain;
-      const size_t strip_end = std::min(strip_begin + grain, n_panels);
-      const size_t step =
-          std::max<size_t>(1, run.workspace.n_thread_floats / (2 * tile.n_rows * kPanel));
-      for (size_t begin = strip_begin; begin < strip_end; begin += step) {
-        const size_t end = std::min(begin + step, strip_end);
-        const size_t base = begin * kPanel;
-        const size_t n = std::min(end * kPanel, width) - base;
-        float* gate_x = scratch;
-        float* up_x = scratch + tile.n_rows * n;
-        multiply(run, gate, tile, begin, end, gate_x, n, base, false);
-        multiply(run, up, tile, begin, end, up_x, n, base, false);
-        run.kernels.gate({.gate = stage.gate.node.gate,
-                          .gate_x = gate_x,
-                          .up = up_x,
-                          .ld = n,
-                          .n = n,
-                          .row_begin = 0,
-                          .row_end = tile.n_rows,
-                          .out = run.buffer(stage.gate.out) + tile.first_row * width + base,
-                          .ld_out = width});
-      }
-    }
-  });
+  share_panels(
+      run, stage, [&](size_t thread, const Tile& tile, size_t strip_begin, size_t strip_end) {
+        float* scratch = run.workspace.thread_floats[thread];
+        const size_t step =
+            std::max<size_t>(1, run.workspace.n_thread_floats / (2 * tile.n_rows * kPanel));
+        for (size_t begin = strip_begin; begin < strip_end; begin += step) {
+          const size_t end = std::min(begin + step, strip_end);
+          const size_t base = begin * kPanel;
+          const size_t n = std::min(end * kPanel, width) - base;
+          float* gate_x = scratch;
+          float* up_x = scratch + tile.n_rows * n;
+          multiply(run, gate, tile, begin, end, gate_x, n, base, false);
+          multiply(run, up, tile, begin, end, up_x, n, base, false);
+          run.kernels.gate({.gate = stage.gate.node.gate,
+                            .gate_x = gate_x,
+                            .up = up_x,
+                            .ld = n,
+                            .n = n,
+                            .row_begin = 0,
+                            .row_end = tile.n_rows,
+                            .out = run.buffer(stage.gate.out) + tile.first_row * width + base,
+                            .ld_out = width});
+        }
+      });
 }
 
 }  // namespace maru::nn
