@@ -9,23 +9,6 @@ from servers import scripted_server
 HI = [{"role": "user", "content": "hi"}]
 
 
-@pytest.fixture(scope="module")
-def server():
-    with scripted_server(heartbeat_ms=100) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def client(server):
-    return openai.OpenAI(base_url=server.url + "/v1", api_key="any", max_retries=0)
-
-
-@pytest.fixture(scope="module")
-def http(server):
-    with server.http() as raw:
-        yield raw
-
-
 def refusal(http, path, body, **headers):
     """(status, param, code) of the answer to a body that may be no JSON."""
     content = body if isinstance(body, (str, bytes)) else json.dumps(body)

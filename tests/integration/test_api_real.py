@@ -18,11 +18,6 @@ def server():
 
 
 @pytest.fixture(scope="module")
-def client(server):
-    return openai.OpenAI(base_url=server.url + "/v1", api_key="any", max_retries=0)
-
-
-@pytest.fixture(scope="module")
 def model(client):
     return client.models.list().data[0].id
 

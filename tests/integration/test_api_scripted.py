@@ -12,23 +12,6 @@ PLAIN = "The maru is an open hall. 마루는 열린 공간 👋🏽 ok"
 HI = [{"role": "user", "content": "hi"}]
 
 
-@pytest.fixture(scope="module")
-def server():
-    with scripted_server(heartbeat_ms=100) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def client(server):
-    return openai.OpenAI(base_url=server.url + "/v1", api_key="any", max_retries=0)
-
-
-@pytest.fixture(scope="module")
-def http(server):
-    with server.http() as raw:
-        yield raw
-
-
 def tokens_of(http, text):
     return http.post("/tokenize", json={"content": text, "model": "plain"}).json()["tokens"]
 
