@@ -111,28 +111,53 @@ inline __m512 load_min(const BlockAt<L>& at, int h) {
                        _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_setzero_si512(), mn)));
 }
 
-// factor * (the sum of the activations that scale h covers), from the pair of half sums.
-template <BlockLayout L>
-inline __m512i scaled_sum(const uint8_t* half_sums, int h, int factor) {
-  const int low = h == 0 ? factor : 0, high = L.halves == 1 || h == 1 ? factor : 0;
-  return _mm512_dpwssd_epi32(_mm512_setzero_si512(), broadcast_dword(half_sums),
-                             _mm512_set1_epi32((low & 0xffff) | (high & 0xffff) << 16));
-}
+// Blocks that are worked on at a time.
+constexpr size_t kStripBlocks = 24;
 
-// What an integer dot product starts from: minus offset * sum of the activations.
-template <BlockLayout L>
-inline __m512i start_dot(const uint8_t* half_sums, int h) {
-  if constexpr (L.offset == 0) return _mm512_setzero_si512();
-  return scaled_sum<L>(half_sums, h, -L.offset);
-}
+// What depends on a group's activations alone, for the blocks of a strip, 16 of them computed at
+// once: what the integer products start from and the sums that minima are multiplied with.
+template <BlockLayout L, size_t kRows>
+struct GroupSums {
+  static constexpr size_t kLength = (kStripBlocks * kRows + 15) / 16 * 16;
+  alignas(64) int32_t starts[L.halves][L.offset == 0 ? 16 : kLength];           // -offset * sum
+  alignas(64) float sums[L.halves][L.has_min && L.halves == 2 ? kLength : 16];  // scale * sum
+  const uint8_t* whole_sums;
 
-// scale_x * sum of the activations that minimum h covers.
-template <BlockLayout L>
-inline __m512 activation_sum(const ActivationGroup<const uint8_t>& x, size_t at, int h) {
-  if constexpr (L.halves == 1) return broadcast_float(x.sums + at * 4);
-  return _mm512_mul_ps(_mm512_cvtepi32_ps(scaled_sum<L>(x.half_sums + at * 4, h, 1)),
-                       broadcast_float(x.scales + at * 4));
-}
+  void prepare(const ActivationGroup<const uint8_t>& x, size_t first, size_t n) {
+    whole_sums = x.sums + first * kRows * 4;
+    for (size_t i = 0; i < n * kRows; i += 16) {  // may read into the plane behind
+      const size_t at = (first * kRows + i) * 4;
+      const __m512i halves = load_bytes(x.half_sums + at);
+      for (int h = 0; h < L.halves; ++h) {
+        const int of_low = h == 0, of_high = L.halves == 1 || h == 1;
+        if constexpr (L.offset != 0) {
+          const int low = -L.offset * of_low, high = -L.offset * of_high;
+          _mm512_store_si512(starts[h] + i, sum_halves(halves, low, high));
+        }
+        if constexpr (L.has_min && L.halves == 2) {
+          const __m512 sum = _mm512_cvtepi32_ps(sum_halves(halves, of_low, of_high));
+          _mm512_store_ps(sums[h] + i, _mm512_mul_ps(sum, _mm512_loadu_ps(x.scales + at)));
+        }
+      }
+    }
+  }
+  // `at` counts rows of blocks from the strip's first on.
+  __m512i start(size_t at, int h) const {
+    if constexpr (L.offset == 0) return _mm512_setzero_si512();
+    return _mm512_set1_epi32(starts[h][at]);
+  }
+  __m512 sum(size_t at, int h) const {
+    if constexpr (L.halves == 1) return broadcast_float(whole_sums + at * 4);
+    return _mm512_set1_ps(sums[h][at]);
+  }
+
+ private:
+  // low * the lower half's sum + high * the upper one's, of 16 blocks.
+  static __m512i sum_halves(__m512i halves, int low, int high) {
+    return _mm512_dpwssd_epi32(_mm512_setzero_si512(), halves,
+                               _mm512_set1_epi32((low & 0xffff) | (high & 0xffff) << 16));
+  }
+};
 
 // The part of `out` that one panel and token owns, with its tail masked.
 struct OutPanels {
@@ -160,23 +185,24 @@ inline OutPanels out_panels(const LinearArgs& a, size_t panel) {
 // The part of few_rows that scale h of a block covers. A template argument, so that w is indexed by
 // constants and stays in registers.
 template <BlockLayout L, size_t kRows, int h>
-inline void add_few_rows(const BlockAt<L>& at, const __m512i (&w)[8],
-                         const ActivationGroup<const uint8_t>& x, size_t b, __m512 (&sums)[kRows]) {
+inline void add_few_rows(const BlockAt<L>& block, const __m512i (&w)[8],
+                         const ActivationGroup<const uint8_t>& x, const GroupSums<L, kRows>& group,
+                         size_t first, size_t b, __m512 (&sums)[kRows]) {
   constexpr size_t kGroups = 8 / L.halves, kFirst = h * kGroups;
-  const __m512 scale = load_scale<L>(at, h);
-  const __m512 min = L.has_min ? load_min<L>(at, h) : scale;
+  const __m512 scale = load_scale<L>(block, h);
+  const __m512 min = L.has_min ? load_min<L>(block, h) : scale;
   for (size_t t = 0; t < kRows; ++t) {
-    const size_t row = b * kRows + t;
-    __m512i even = start_dot<L>(x.half_sums + row * 4, h), odd = _mm512_setzero_si512();
+    const size_t row = (first + b) * kRows + t, in_strip = b * kRows + t;
+    __m512i even = group.start(in_strip, h), odd = _mm512_setzero_si512();
     for (size_t i = kFirst; i < kFirst + kGroups; i += 2) {
-      const uint8_t* quants = x.quants + ((b * 8 + i) * kRows + t) * 4;
+      const uint8_t* quants = x.quants + (((first + b) * 8 + i) * kRows + t) * 4;
       even = _mm512_dpbusd_epi32(even, w[i], broadcast_dword(quants));
       odd = _mm512_dpbusd_epi32(odd, w[i + 1], broadcast_dword(quants + kRows * 4));
     }
     const __m512 dot = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_add_epi32(even, odd)),
                                      broadcast_float(x.scales + row * 4));
     sums[t] = _mm512_fmadd_ps(dot, scale, sums[t]);
-    if constexpr (L.has_min) sums[t] = _mm512_fmadd_ps(activation_sum<L>(x, row, h), min, sums[t]);
+    if constexpr (L.has_min) sums[t] = _mm512_fmadd_ps(group.sum(in_strip, h), min, sums[t]);
   }
 }
 
@@ -188,19 +214,25 @@ void few_rows(const LinearArgs& a, const ActivationGroup<const uint8_t>& x, size
               const OutPanels& out) {
   constexpr size_t kPrefetch = 4096;
   const uint8_t* weight = a.weight + panel * a.panel_bytes;
+  const size_t n_blocks = a.k / kActBlock;
   __m512 sums[kRows];
   for (size_t t = 0; t < kRows; ++t) {
     sums[t] = a.accumulate ? out.load(t, 0) : _mm512_setzero_ps();
   }
-  for (size_t b = 0; b < a.k / kActBlock; ++b) {
-    const BlockAt<L> at(weight, b);
-    for (size_t i = 0; i < L.block_bytes(); i += 64) {
-      _mm_prefetch(reinterpret_cast<const char*>(at.block + kPrefetch + i), _MM_HINT_T0);
+  GroupSums<L, kRows> group;
+  for (size_t first = 0; first < n_blocks; first += kStripBlocks) {
+    const size_t n = n_blocks - first < kStripBlocks ? n_blocks - first : kStripBlocks;
+    group.prepare(x, first, n);
+    for (size_t b = 0; b < n; ++b) {
+      const BlockAt<L> at(weight, first + b);
+      for (size_t i = 0; i < L.block_bytes(); i += 64) {
+        _mm_prefetch(reinterpret_cast<const char*>(at.block + kPrefetch + i), _MM_HINT_T0);
+      }
+      __m512i w[8];
+      unpack_block<L>(at.block, w);
+      add_few_rows<L, kRows, 0>(at, w, x, group, first, b, sums);
+      if constexpr (L.halves == 2) add_few_rows<L, kRows, 1>(at, w, x, group, first, b, sums);
     }
-    __m512i w[8];
-    unpack_block<L>(at.block, w);
-    add_few_rows<L, kRows, 0>(at, w, x, b, sums);
-    if constexpr (L.halves == 2) add_few_rows<L, kRows, 1>(at, w, x, b, sums);
   }
   for (size_t t = 0; t < kRows; ++t) out.store(t, 0, sums[t]);
 }
@@ -224,8 +256,6 @@ void few_rows_of(const LinearArgs& a, size_t panel) {
 }
 
 // Many rows: a strip of two panels is unpacked once into L1 and used by all tokens.
-constexpr size_t kStripBlocks = 24;
-
 template <BlockLayout L>
 struct Strip {
   alignas(64) uint8_t quants[kStripBlocks][8][2][64];
@@ -247,50 +277,59 @@ void unpack_strip(const uint8_t* panel, size_t p, size_t first, size_t n, Strip<
   }
 }
 
+// The part of tile that scale h of block b covers. A template argument, so that the loops have
+// constant bounds and unroll.
+template <BlockLayout L, size_t kRows, size_t kPanels, int h>
+inline void add_tile(const Strip<L>& strip, const ActivationGroup<const uint8_t>& x,
+                     const GroupSums<L, kRows>& group, size_t first, size_t b,
+                     __m512 (&sums)[kRows][kPanels]) {
+  constexpr size_t kGroups = 8 / L.halves, kFirst = h * kGroups;
+  const size_t at = (first + b) * kRows;
+  const uint8_t* quants = x.quants + at * 32;
+  __m512i dots[kRows][kPanels];
+  for (size_t t = 0; t < kRows; ++t) {
+    for (size_t p = 0; p < kPanels; ++p) dots[t][p] = group.start(b * kRows + t, h);
+  }
+  for (size_t i = kFirst; i < kFirst + kGroups; ++i) {
+    __m512i w[kPanels];
+    for (size_t p = 0; p < kPanels; ++p) w[p] = load_bytes(strip.quants[b][i][p]);
+    for (size_t t = 0; t < kRows; ++t) {
+      const __m512i columns = broadcast_dword(quants + (i * kRows + t) * 4);
+      for (size_t p = 0; p < kPanels; ++p) {
+        dots[t][p] = _mm512_dpbusd_epi32(dots[t][p], w[p], columns);
+      }
+    }
+  }
+  for (size_t t = 0; t < kRows; ++t) {
+    const __m512 x_scale = broadcast_float(x.scales + (at + t) * 4);
+    for (size_t p = 0; p < kPanels; ++p) {
+      const __m512 dot = _mm512_mul_ps(_mm512_cvtepi32_ps(dots[t][p]), x_scale);
+      sums[t][p] = _mm512_fmadd_ps(dot, _mm512_load_ps(strip.scales[b][h][p]), sums[t][p]);
+    }
+    if constexpr (L.has_min) {
+      const __m512 x_sum = group.sum(b * kRows + t, h);
+      for (size_t p = 0; p < kPanels; ++p) {
+        sums[t][p] = _mm512_fmadd_ps(x_sum, _mm512_load_ps(strip.mins[b][h][p]), sums[t][p]);
+      }
+    }
+  }
+}
+
 // kRows tokens, which are one whole activation group, by kPanels panels.
 template <BlockLayout L, size_t kRows, size_t kPanels>
 void tile(const Strip<L>& strip, const ActivationGroup<const uint8_t>& x, size_t first, size_t n,
           bool add, const OutPanels& out) {
-  constexpr int kGroups = 8 / L.halves;
   __m512 sums[kRows][kPanels];
   for (size_t t = 0; t < kRows; ++t) {
     for (size_t p = 0; p < kPanels; ++p) {
       sums[t][p] = add ? out.load(t, p) : _mm512_setzero_ps();
     }
   }
-  const uint8_t* quants = x.quants + first * 8 * kRows * 4;
+  GroupSums<L, kRows> group;
+  group.prepare(x, first, n);
   for (size_t b = 0; b < n; ++b) {
-    const size_t at = (first + b) * kRows;
-    for (int h = 0; h < L.halves; ++h) {
-      __m512i dots[kRows][kPanels];
-      for (size_t t = 0; t < kRows; ++t) {
-        dots[t][0] = start_dot<L>(x.half_sums + (at + t) * 4, h);
-        for (size_t p = 1; p < kPanels; ++p) dots[t][p] = dots[t][0];
-      }
-      for (int i = h * kGroups; i < (h + 1) * kGroups; ++i, quants += kRows * 4) {
-        __m512i w[kPanels];
-        for (size_t p = 0; p < kPanels; ++p) w[p] = load_bytes(strip.quants[b][i][p]);
-        for (size_t t = 0; t < kRows; ++t) {
-          const __m512i columns = broadcast_dword(quants + t * 4);
-          for (size_t p = 0; p < kPanels; ++p) {
-            dots[t][p] = _mm512_dpbusd_epi32(dots[t][p], w[p], columns);
-          }
-        }
-      }
-      for (size_t t = 0; t < kRows; ++t) {
-        const __m512 x_scale = broadcast_float(x.scales + (at + t) * 4);
-        for (size_t p = 0; p < kPanels; ++p) {
-          const __m512 dot = _mm512_mul_ps(_mm512_cvtepi32_ps(dots[t][p]), x_scale);
-          sums[t][p] = _mm512_fmadd_ps(dot, _mm512_load_ps(strip.scales[b][h][p]), sums[t][p]);
-        }
-        if constexpr (L.has_min) {
-          const __m512 x_sum = activation_sum<L>(x, at + t, h);
-          for (size_t p = 0; p < kPanels; ++p) {
-            sums[t][p] = _mm512_fmadd_ps(x_sum, _mm512_load_ps(strip.mins[b][h][p]), sums[t][p]);
-          }
-        }
-      }
-    }
+    add_tile<L, kRows, kPanels, 0>(strip, x, group, first, b, sums);
+    if constexpr (L.halves == 2) add_tile<L, kRows, kPanels, 1>(strip, x, group, first, b, sums);
   }
   for (size_t t = 0; t < kRows; ++t) {
     for (size_t p = 0; p < kPanels; ++p) out.store(t, p, sums[t][p]);
