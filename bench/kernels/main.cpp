@@ -69,9 +69,13 @@ PeakFn peak_of(kernels::Isa isa) {
   }
 }
 
-// Multiply-adds per second of all threads; 0 where there is no loop for the tier.
+// Multiply-adds per second of all threads; 0 where there is no loop for the tier or one below it.
 double measure_peak(kernels::Isa isa, ThreadPool& pool, const Timer& timer) {
-  const PeakFn peak = peak_of(isa);
+  PeakFn peak = peak_of(isa);
+  while (peak == nullptr && isa != kernels::Isa::kScalar) {
+    isa = kernels::implied_isa(isa);
+    peak = peak_of(isa);
+  }
   if (peak == nullptr) return 0;
   std::vector<double> rates;
   for (int i = 0; i < 3; ++i) {

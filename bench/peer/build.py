@@ -25,7 +25,12 @@ TARGETS = ["llama-bench", "llama-server", "llama-perplexity"]
 NAME = f"llama_cpp_python-{VERSION}"
 
 # feature of the library -> flag in /proc/cpuinfo
-FEATURES = {"avx2": "avx2", "avx512": "avx512f", "avx512_vnni": "avx512_vnni", "avx_vnni": "avx_vnni"}
+FEATURES = {
+    "avx2": "avx2",
+    "avx512": "avx512f",
+    "avx512_vnni": "avx512_vnni",
+    "avx_vnni": "avx_vnni",
+}
 
 # The macros, not the flags: -march=native comes after these and would turn the flags on again.
 NO_AMX = "-U__AMX_TILE__ -U__AMX_INT8__ -U__AMX_BF16__"

@@ -1,0 +1,1 @@
+"""Measures Maru against llama.cpp on this machine: script/bench, docs/howto/benchmark.md."""
