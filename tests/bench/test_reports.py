@@ -26,7 +26,7 @@ class Bars(unittest.TestCase):
         lines = [
             {"layout": x, "share_of_peak": 0.6} for x in ("q4_0", "q4_1", "q4_k", "q5_0", "q6_k")
         ]
-        lines += [{"layout": "q8_0", "share_of_peak": 0.4}, {"op": "peak"}]
+        lines += [{"layout": "q8_0", "share_of_peak": x} for x in (0.3, 0.4, 0.2)]
         first, second = bars.kernel_bars(lines, amx=False)
         self.assertEqual((first["value"], first["target"], first["met"]), (0.4, 0.5, False))
         self.assertEqual((second["value"], second["target"], second["met"]), (0.6, 0.42, True))

@@ -118,6 +118,15 @@ def test_stop(chat):
         assert answer == whole[: whole.index(word)]
 
 
+def test_ignore_eos_goes_on_to_the_limit(chat):
+    ends = chat(max_tokens=48)
+    assert ends.choices[0].finish_reason == "stop" and ends.usage.completion_tokens < 48
+    more = chat(max_tokens=48, extra_body={"ignore_eos": True})
+    assert more.choices[0].finish_reason == "length" and more.usage.completion_tokens == 48
+    assert more.choices[0].message.content.startswith(ends.choices[0].message.content)
+    assert "<|im_end|>" not in more.choices[0].message.content
+
+
 def test_several_choices(chat):
     greedy = chat(n=3)
     assert [c.index for c in greedy.choices] == [0, 1, 2]
