@@ -3,7 +3,7 @@
 # kernels/dispatch.cpp and one detection line in kernels/cpu.cpp.
 set(MARU_ISA_FLAGS_scalar "")
 if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
-  set(MARU_ISAS scalar avx2 avxvnni avx512)
+  set(MARU_ISAS scalar avx2 avxvnni avx512 amx)
   set(MARU_ISA_FLAGS_avx2 "-mavx2;-mfma;-mf16c;-mbmi;-mbmi2;-mlzcnt;-mmovbe")
   set(MARU_ISA_FLAGS_avxvnni "${MARU_ISA_FLAGS_avx2};-mavxvnni")
   set(MARU_ISA_FLAGS_avx512
@@ -12,6 +12,7 @@ if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
     # GCC bug 105593: the intrinsics' own "undefined" vectors are reported as uninitialised.
     string(APPEND MARU_ISA_FLAGS_avx512 ";-Wno-maybe-uninitialized;-Wno-uninitialized")
   endif()
+  set(MARU_ISA_FLAGS_amx "${MARU_ISA_FLAGS_avx512};-mamx-tile;-mamx-int8")
 else()
   set(MARU_ISAS scalar)
 endif()

@@ -1,5 +1,10 @@
 #include "kernels/cpu.h"
 
+#include <algorithm>
+
+#include "base/log.h"
+#include "kernels/amx_probe.h"
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
@@ -23,6 +28,11 @@ bool has_avx512(const X86Facts& f) {
                                    // F, DQ, CD, BW, VL; VNNI.
          has_all(f.leaf7_ebx, bit(16) | bit(17) | bit(28) | bit(30) | bit(31)) &&
          has_all(f.leaf7_ecx, bit(11));
+}
+
+bool has_amx(const X86Facts& f) {
+  return has_avx512(f) && has_all(f.xcr0, bit(17) | bit(18)) &&  // tile configuration and data
+         has_all(f.leaf7_edx, bit(24) | bit(25));                // AMX-TILE, AMX-INT8
 }
 
 #if defined(__x86_64__)
@@ -61,12 +71,21 @@ std::vector<Isa> isas_of(const X86Facts& facts) {
   isas.push_back(Isa::kAvx2);
   if (has_all(facts.leaf7_1_eax, bit(4))) isas.push_back(Isa::kAvxVnni);
   if (has_avx512(facts)) isas.push_back(Isa::kAvx512);
+  if (has_amx(facts)) isas.push_back(Isa::kAmx);
   return isas;
 }
 
 std::vector<Isa> probe_cpu() {
 #if defined(__x86_64__)
-  return isas_of(read_facts());
+  std::vector<Isa> isas = isas_of(read_facts());
+  const auto amx = std::find(isas.begin(), isas.end(), Isa::kAmx);
+  if (amx == isas.end()) return isas;
+  const std::string problem = why_tiles_fail();
+  if (!problem.empty()) {
+    log_warning("AMX is not used: {}", problem);
+    isas.erase(amx);
+  }
+  return isas;
 #else
   return {Isa::kScalar};
 #endif

@@ -21,7 +21,8 @@ struct X86Facts {
 // the operating system saves its registers.
 std::vector<Isa> isas_of(const X86Facts& facts);
 
-// The tiers of this machine.
+// The tiers of this machine. AMX is left out, with a line in the log, where its registers may not
+// be used or a product in a child process goes wrong.
 std::vector<Isa> probe_cpu();
 
 }  // namespace maru::kernels

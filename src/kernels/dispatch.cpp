@@ -23,10 +23,9 @@ struct Tier {
 
 // From the least to the most preferred.
 constexpr Tier kTiers[] = {
-    {Isa::kScalar, "scalar", Isa::kScalar},
-    {Isa::kAvx2, "avx2", Isa::kScalar},
-    {Isa::kAvxVnni, "avxvnni", Isa::kAvx2},
-    {Isa::kAvx512, "avx512", Isa::kAvx2},
+    {Isa::kScalar, "scalar", Isa::kScalar}, {Isa::kAvx2, "avx2", Isa::kScalar},
+    {Isa::kAvxVnni, "avxvnni", Isa::kAvx2}, {Isa::kAvx512, "avx512", Isa::kAvx2},
+    {Isa::kAmx, "amx", Isa::kAvx512},
 };
 
 const Tier& tier_of(Isa isa) {

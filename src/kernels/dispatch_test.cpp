@@ -9,12 +9,13 @@
 #include <string>
 #include <vector>
 
+#include "kernels/amx_probe.h"
 #include "kernels/cpu.h"
 
 namespace maru::kernels {
 namespace {
 
-constexpr Isa kX86Isas[] = {Isa::kScalar, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512};
+constexpr Isa kX86Isas[] = {Isa::kScalar, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512, Isa::kAmx};
 
 // What a server with everything that the kernels use reports.
 X86Facts full_facts() {
@@ -65,6 +66,54 @@ TEST(Cpu, HasVnniOfEitherWidthWithoutTheOther) {
   f.leaf7_ebx &= ~(1u << 16);
   EXPECT_TRUE(isas(f).contains(Isa::kAvxVnni));
   EXPECT_FALSE(isas(f).contains(Isa::kAvx512));
+}
+
+TEST(Cpu, HasTilesOnlyWithBothPartsOfTheirState) {
+  EXPECT_TRUE(isas(full_facts()).contains(Isa::kAmx));
+  for (uint64_t state : {uint64_t{1} << 17, uint64_t{1} << 18}) {
+    X86Facts f = full_facts();
+    f.xcr0 &= ~state;
+    EXPECT_FALSE(isas(f).contains(Isa::kAmx));
+    EXPECT_TRUE(isas(f).contains(Isa::kAvx512));
+  }
+  for (int i = 0; i < 32; ++i) {
+    X86Facts f = full_facts();
+    f.leaf7_edx &= ~(1u << i);
+    EXPECT_EQ(isas(f).contains(Isa::kAmx), i != 24 && i != 25) << i;
+  }
+  X86Facts f = full_facts();
+  f.leaf7_ecx = 0;  // its kernels rescale by AVX-512
+  EXPECT_EQ(isas(f), (std::set{Isa::kScalar, Isa::kAvx2, Isa::kAvxVnni}));
+}
+
+LinearFn scalar_q8_0() { return KernelSet(Isa::kScalar).linear("q8_0"); }
+
+TEST(AmxProbe, TrustsAProductThatIsRight) {
+  EXPECT_EQ(why_product_fails(scalar_q8_0(), scalar_q8_0()), "");
+  for (Isa isa : supported_isas()) {
+    EXPECT_EQ(why_product_fails(KernelSet(isa).linear("q8_0"), scalar_q8_0()), "");
+  }
+}
+
+TEST(AmxProbe, SurvivesAProductThatDies) {
+  const std::string why =
+      why_product_fails([](const LinearArgs&) { __builtin_trap(); }, scalar_q8_0());
+  EXPECT_NE(why.find("signal"), std::string::npos) << why;
+}
+
+TEST(AmxProbe, SeesOneWrongValue) {
+  const std::string why = why_product_fails(
+      [](const LinearArgs& a) {
+        scalar_q8_0()(a);
+        a.out[17] += 1;
+      },
+      scalar_q8_0());
+  EXPECT_NE(why.find("wrong result"), std::string::npos) << why;
+}
+
+TEST(AmxProbe, SaysWhyThereAreNoTiles) {
+  // Where the tier is supported they work; elsewhere there is a reason to log.
+  EXPECT_EQ(why_tiles_fail().empty(), is_supported(Isa::kAmx));
 }
 
 TEST(Dispatch, SupportsWhatATierImplies) {

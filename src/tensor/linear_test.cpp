@@ -13,6 +13,7 @@
 #include "base/thread_pool.h"
 #include "kernels/activations.h"
 #include "tensor/packed_weight.h"
+#include "tensor/test_amx_kernels.h"
 #include "tensor/test_blocks.h"
 
 namespace maru::tensor {
@@ -172,6 +173,11 @@ std::vector<const Kernel*> kernels_of(const BlockFormat& format) {
       found.push_back(kernel);
     }
   }
+  if (kernels::is_supported(Isa::kAvx512)) {
+    for (const Kernel& kernel : kernels::amx_model_kernels()) {
+      if (std::string_view(kernel.layout) == format.layout) found.push_back(&kernel);
+    }
+  }
   return found;
 }
 
@@ -226,6 +232,30 @@ TEST_P(LinearKernels, GiveARowTheSameBitsAloneAndInABatch) {
               .out = alone.data(),
               .ld_out = n_out});
       for (size_t i = 0; i < n_out; ++i) ASSERT_EQ(alone[i], together[t * (n_out + 3) + i]);
+    }
+  }
+}
+
+// A call takes tiles or not by its number of tokens alone.
+TEST_P(LinearKernels, GiveTheSameBitsWithAmxTilesAsWithAvx512) {
+  const BlockFormat& format = *GetParam();
+  std::vector<const Kernel*> amx;
+  const Kernel* avx512 = nullptr;
+  for (const Kernel* kernel : kernels_of(format)) {
+    if (kernel->isa == Isa::kAmx) amx.push_back(kernel);
+    if (kernel->isa == Isa::kAvx512) avx512 = kernel;
+  }
+  const bool expected = kernels::is_supported(Isa::kAvx512) && !format.float_input;
+  ASSERT_EQ(amx.empty(), !expected);
+  Random random(5);
+  for (size_t rows : {15, 16, 17, 18, 47, 48, 49, 54, 101}) {
+    const Problem problem(format, rows, widths_of(format).back(), rows % 2 == 0 ? 80 : 99, random);
+    for (const Kernel* kernel : amx) {
+      for (bool accumulate : {false, true}) {
+        const auto want = run(*avx512, problem, accumulate, 2);
+        const auto got = run(*kernel, problem, accumulate, 2);
+        for (size_t i = 0; i < want.size(); ++i) ASSERT_EQ(got[i], want[i]) << rows << " at " << i;
+      }
     }
   }
 }

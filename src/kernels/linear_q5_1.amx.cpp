@@ -1,0 +1,7 @@
+#include "kernels/linear_block.amx.h"
+
+namespace maru::kernels {
+extern const Kernel kernel_linear_q5_1_amx;
+constinit const Kernel kernel_linear_q5_1_amx = {
+    Op::kLinear, Isa::kAmx, "q5_1", {.linear = linear_block_amx<HardwareTiles, kLayoutQ5_1>}};
+}  // namespace maru::kernels
