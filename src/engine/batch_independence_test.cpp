@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <map>
 
@@ -43,10 +44,14 @@ class RecordingRunner final : public StepRunner {
   uint64_t fingerprint() const override { return runner_->fingerprint(); }
   size_t max_rows() const override { return runner_->max_rows(); }
 
-  void run(std::span<const models::StepSequence> sequences, float* logits) override {
-    runner_->run(sequences, logits);
+  void run(std::span<const models::StepSequence> sequences, float* logits,
+           kernels::LogitBlock* blocks) override {
+    runner_->run(sequences, logits, blocks);
     for (const models::StepSequence& s : sequences) {
       if (s.logits == models::LogitsWanted::kNone) continue;
+      const auto row = sum_up({logits, vocab_size()}, s.sum_scale, scratch_);
+      EXPECT_EQ(std::memcmp(row.blocks.data(), blocks, row.blocks.size_bytes()), 0);
+      blocks += row.blocks.size();
       if (wants_(s)) {
         const auto position = s.first_position + static_cast<uint32_t>(s.tokens.size());
         rows_[position].assign(logits, logits + vocab_size());
@@ -59,6 +64,7 @@ class RecordingRunner final : public StepRunner {
   const std::unique_ptr<StepRunner> runner_;
   Rows& rows_;
   const std::function<bool(const models::StepSequence&)> wants_;
+  std::vector<kernels::LogitBlock> scratch_;
 };
 
 struct Way {

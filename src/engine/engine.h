@@ -17,7 +17,7 @@ namespace maru::engine {
 using RequestId = uint64_t;  // chosen by the caller, unique while it runs
 using TokenId = int32_t;
 
-// Order of application: logit_bias, penalties, temperature, top_k, typical_p, top_p, min_p.
+// Order of application: logit_bias, penalties, top_k, temperature, typical_p, top_p, min_p.
 // Neutral values switch a step off. temperature 0 is greedy (ties: the lowest id).
 struct SamplingParams {
   float temperature = 1.0f;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "kernels/dispatch.h"
 
 namespace maru::engine {
 namespace {
@@ -102,12 +103,10 @@ void ModelLoop::step() {
   const StepPlan plan = scheduler_.plan(cost_);
   MARU_CHECK(!plan.entries.empty());
   run(plan);
-  const float* row = logits_.get();
-  const size_t vocab_size = model_.vocab_size;
+  size_t row = 0;
   for (const PlanEntry& entry : plan.entries) {
-    const size_t n_floats = entry.n_logit_rows() * vocab_size;
-    apply(entry, {row, n_floats});
-    row += n_floats;
+    apply(entry, row);
+    row += entry.n_logit_rows();
   }
 }
 
@@ -119,38 +118,48 @@ void ModelLoop::run(const StepPlan& plan) {
     s.tokens = std::span(entry.sequence->tokens).subspan(entry.first, entry.count);
     s.first_position = entry.first;
     s.logits = entry.logits;
+    s.sum_scale = entry.sequence->sampler.sum_scale();
     for (const auto& pointers : entry.sequence->kv.pointers) s.pages.emplace_back(pointers);
   }
-  const size_t n_floats = plan.n_logit_rows * model_.vocab_size;
-  if (n_floats > n_logits_) {
-    logits_ = std::make_unique_for_overwrite<float[]>(n_floats);
-    n_logits_ = n_floats;
+  if (plan.n_logit_rows > n_rows_) {
+    n_rows_ = plan.n_logit_rows;
+    logits_ = std::make_unique_for_overwrite<float[]>(n_rows_ * model_.vocab_size);
+    blocks_ = std::make_unique_for_overwrite<kernels::LogitBlock[]>(
+        n_rows_ * kernels::logit_blocks(model_.vocab_size));
   }
   const auto begin = clock_();
-  runner_->run(sequences, logits_.get());
+  runner_->run(sequences, logits_.get(), blocks_.get());
   cost_.record(plan.n_decode_rows, plan.n_prompt_rows,
                std::chrono::duration_cast<StepCost::Duration>(clock_() - begin));
   ++ended_.n_steps;
 }
 
-void ModelLoop::apply(const PlanEntry& entry, std::span<const float> logits) {
+LogitRow ModelLoop::row_at(const Sequence& sequence, size_t index) const {
+  const size_t vocab_size = model_.vocab_size;
+  const size_t n_blocks = kernels::logit_blocks(vocab_size);
+  return {{logits_.get() + index * vocab_size, vocab_size},
+          {blocks_.get() + index * n_blocks, n_blocks},
+          sequence.sampler.sum_scale()};
+}
+
+void ModelLoop::apply(const PlanEntry& entry, size_t first_row) {
   Sequence& s = *entry.sequence;
-  if (Status status = report_prompt(entry, logits); !status) {
+  if (Status status = report_prompt(entry, first_row); !status) {
     return fail(s, std::move(status).error());
   }
   const bool wants_token = entry.first + entry.count == s.n_known() && s.request.max_new_tokens > 0;
-  std::span<const float> last_row;
-  if (wants_token) last_row = logits.last(model_.vocab_size);
+  LogitRow last_row;
+  if (wants_token) last_row = row_at(s, first_row + entry.n_logit_rows() - 1);
   // Logits that are not finite may come from rows that must not be shared: look before advancing,
   // which publishes them.
-  if (wants_token && !all_finite(last_row)) return fail(s, not_finite());
+  if (wants_token && !is_finite(last_row)) return fail(s, not_finite());
   scheduler_.advance(entry);
   if (wants_token) return take_token(s, last_row);
   if (s.n_done == s.n_known()) finish(s, FinishReason::kLength);
 }
 
 // Progress and the prompt's logprobs.
-Status ModelLoop::report_prompt(const PlanEntry& entry, std::span<const float> logits) {
+Status ModelLoop::report_prompt(const PlanEntry& entry, size_t first_row) {
   Sequence& s = *entry.sequence;
   if (entry.first >= s.n_prompt()) return {};
   const uint32_t end = std::min(entry.first + entry.count, s.n_prompt());
@@ -159,10 +168,9 @@ Status ModelLoop::report_prompt(const PlanEntry& entry, std::span<const float> l
   if (entry.logits == models::LogitsWanted::kAll && s.wants_prompt_logprobs()) {
     const uint32_t stop = std::min(end, s.n_prompt() - 1);
     for (uint32_t at = std::max(entry.first, s.n_prompt_logprobs); at < stop; ++at) {
-      const auto row =
-          logits.subspan(size_t{at - entry.first} * model_.vocab_size, model_.vocab_size);
+      const LogitRow row = row_at(s, first_row + at - entry.first);
       MARU_ASSIGN_OR_RETURN(auto logprob,
-                            token_logprob(row, s.tokens[at + 1], s.request.n_top_logprobs));
+                            token_logprob(row.values, s.tokens[at + 1], s.request.n_top_logprobs));
       event.prompt_logprobs.push_back(std::move(logprob));
     }
     s.n_prompt_logprobs += static_cast<uint32_t>(event.prompt_logprobs.size());
@@ -174,9 +182,9 @@ Status ModelLoop::report_prompt(const PlanEntry& entry, std::span<const float> l
   return {};
 }
 
-void ModelLoop::take_token(Sequence& s, std::span<const float> logits) {
+void ModelLoop::take_token(Sequence& s, const LogitRow& row) {
   Event event = make_event(s.request.id, EventKind::kToken);
-  const auto token = s.sampler.sample(logits, s.n_known());
+  const auto token = s.sampler.sample(row, s.n_known());
   if (!token) return fail(s, token.error());
   ++s.n_new;
   const auto& ends = s.request.end_tokens;
@@ -185,7 +193,7 @@ void ModelLoop::take_token(Sequence& s, std::span<const float> logits) {
   }
   event.token = *token;
   if (s.request.want_logprobs) {
-    auto logprob = token_logprob(logits, *token, s.request.n_top_logprobs);
+    auto logprob = token_logprob(row.values, *token, s.request.n_top_logprobs);
     if (!logprob) return fail(s, std::move(logprob).error());
     event.logprob = *std::move(logprob);
   }

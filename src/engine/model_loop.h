@@ -49,9 +49,10 @@ class ModelLoop {
   ModelLoop(std::string name, std::unique_ptr<StepRunner> runner, std::unique_ptr<KvCache> cache,
             const SchedulerOptions& options, Clock clock);
   void run(const StepPlan& plan);
-  void apply(const PlanEntry& entry, std::span<const float> logits);
-  Status report_prompt(const PlanEntry& entry, std::span<const float> logits);
-  void take_token(Sequence& sequence, std::span<const float> logits);
+  void apply(const PlanEntry& entry, size_t first_row);
+  Status report_prompt(const PlanEntry& entry, size_t first_row);
+  void take_token(Sequence& sequence, const LogitRow& row);
+  LogitRow row_at(const Sequence& sequence, size_t index) const;
   void finish(Sequence& sequence, FinishReason reason);
   void fail(Sequence& sequence, Error error);
   void end(std::unique_ptr<Sequence> sequence, FinishReason reason);
@@ -63,7 +64,8 @@ class ModelLoop {
   Scheduler scheduler_;
   StepCost cost_;
   std::unique_ptr<float[]> logits_;
-  size_t n_logits_ = 0;  // room in logits_
+  std::unique_ptr<kernels::LogitBlock[]> blocks_;
+  size_t n_rows_ = 0;  // room in logits_ and blocks_
   uint64_t n_arrived_ = 0;
   EngineStats ended_;  // sums over requests that ended, and steps
 };

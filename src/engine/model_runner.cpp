@@ -19,8 +19,9 @@ class ModelRunner final : public StepRunner {
   uint64_t fingerprint() const override { return model_->info().fingerprint; }
   size_t max_rows() const override { return max_rows_; }
 
-  void run(std::span<const models::StepSequence> sequences, float* logits) override {
-    model_->run(sequences, pool_, *workspace_, logits);
+  void run(std::span<const models::StepSequence> sequences, float* logits,
+           kernels::LogitBlock* blocks) override {
+    model_->run(sequences, pool_, *workspace_, logits, blocks);
   }
 
  private:

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "engine/sampler_tools.h"
 
@@ -15,9 +16,14 @@ extern const unsigned long sampler_steps_size;
 
 namespace {
 
-TokenId most_likely(const std::vector<Candidate>& candidates) {
-  return std::min_element(candidates.begin(), candidates.end(), more_likely)->id;
-}
+// 1 / temperature as the factor of block sums: finite, so that 0 times it is 0.
+constexpr float kLargestScale = 1e30f;
+
+// How far below the largest logit, over the temperature, top_p looks for its mass at first.
+constexpr double kFirstDepth = 4.0;
+constexpr double kLastDepth = 64.0;
+// Sums in other orders may differ by this much.
+constexpr double kMassMargin = 1e-6;
 
 // Inverts the cumulative distribution in the order of ids: the order in which the steps left the
 // candidates must not matter.
@@ -48,18 +54,6 @@ Status out_of_range(const char* param, double value, const char* range) {
 }
 
 }  // namespace
-
-Error not_finite() {
-  return Error{ErrorCode::kInternal, "the model computed a logit that is not finite",
-               "the model file may be damaged; check its SHA-256"};
-}
-
-bool all_finite(std::span<const float> logits) {
-  // x * 0 is 0 for finite x and NaN otherwise; one sum and no branch per value.
-  float sum = 0.0f;
-  for (const float x : logits) sum += x * 0.0f;
-  return sum == 0.0f;
-}
 
 std::vector<const SamplerStep*> all_sampler_steps() {
   std::vector<const SamplerStep*> steps(sampler_steps, sampler_steps + sampler_steps_size);
@@ -107,52 +101,114 @@ Status check_sampling(const SamplingParams& p, uint32_t vocab_size) {
 Sampler::Sampler(const SamplingParams& params, std::span<const TokenId> prompt) : params_(params) {
   const bool is_greedy = params.temperature == 0.0f;
   for (const SamplerStep* step : all_sampler_steps()) {
-    // The steps from temperature on never move the best token.
-    if (is_greedy && step->order >= SamplerStep::kTemperature) continue;
-    if (step->is_active(params)) steps_.push_back(step);
+    if (!step->is_active(params)) continue;
+    if (step->adjust != nullptr) adjusts_.push_back(step);
+    // The cuts never move the best token.
+    if (step->cut != nullptr && !is_greedy) cuts_.push_back(step);
+  }
+  const bool cuts_by_logit =
+      params.top_k > 0 || params.typical_p < 1.0f || (params.top_p >= 1.0f && params.min_p > 0.0f);
+  if (!is_greedy && !cuts_by_logit) {
+    sum_scale_ = std::min(1.0f / params.temperature, kLargestScale);
   }
   if (params.repetition_penalty != 1.0f) prompt_.insert(prompt.begin(), prompt.end());
 }
 
 Result<TokenId> Sampler::sample(std::span<const float> logits, uint32_t position) {
-  if (!all_finite(logits)) return not_finite();
-  candidates_.resize(logits.size());
-  for (size_t i = 0; i < logits.size(); ++i) {
-    candidates_[i] = {static_cast<TokenId>(i), logits[i]};
-  }
-  const SamplerContext context{params_, generated_, prompt_};
-  for (const SamplerStep* step : steps_) step->apply(context, candidates_);
-  const TokenId token = params_.temperature == 0.0f
-                            ? most_likely(candidates_)
-                            : draw(candidates_, uniform_at(params_.seed, position));
+  return sample(sum_up(logits, sum_scale(), blocks_), position);
+}
+
+Result<TokenId> Sampler::sample(const LogitRow& row, uint32_t position) {
+  if (!is_finite(row)) return not_finite();
+  const TokenId token = choose(adjusted(row), position);
   ++generated_[token];
   return token;
 }
 
+// The row with the caller's penalties and biases and the sums that the cuts want.
+LogitRow Sampler::adjusted(const LogitRow& row) {
+  if (adjusts_.empty()) {
+    const bool has_sums = sum_scale_ == 0.0f || row.sum_scale == sum_scale_;
+    return has_sums ? row : sum_up(row.values, sum_scale_, blocks_);
+  }
+  logits_.assign(row.values.begin(), row.values.end());
+  for (const SamplerStep* step : adjusts_) step->adjust(context(), logits_);
+  return sum_up(logits_, sum_scale_, blocks_);
+}
+
+TokenId Sampler::choose(const LogitRow& row, uint32_t position) {
+  if (params_.temperature == 0.0f) return most_likely(row).id;
+  const double uniform = uniform_at(params_.seed, position);
+  const bool is_whole = params_.top_k == 0 && params_.typical_p >= 1.0f && params_.top_p >= 1.0f &&
+                        params_.min_p <= 0.0f;
+  if (is_whole) return engine::draw(row, uniform);
+  SamplerContext steps = context();
+  steps.log_sum = find_candidates(row);
+  for (const SamplerStep* step : cuts_) step->cut(steps, candidates_);
+  return draw(candidates_, uniform);
+}
+
+// Candidates that may survive the cuts: those left out change nothing. For top_p, gives what they
+// add to the sum of all.
+std::optional<double> Sampler::find_candidates(const LogitRow& row) {
+  constexpr float kAll = -std::numeric_limits<float>::infinity();
+  const float largest = most_likely(row).logit;
+  if (params_.top_k > 0) {
+    gather(row, least_of_best(row, static_cast<size_t>(params_.top_k)), candidates_);
+  } else if (params_.typical_p < 1.0f) {
+    gather(row, kAll, candidates_);
+  } else if (params_.top_p < 1.0f) {
+    return find_mass(row, largest);
+  } else {
+    // exp((x - largest) / temperature) >= min_p, with room for rounding.
+    const double depth = -std::log(static_cast<double>(params_.min_p)) * (1.0 + 1e-5) + 1e-5;
+    const double top = static_cast<double>(largest);
+    const double least =
+        top - 1e-6 * std::fabs(top) - depth * static_cast<double>(params_.temperature);
+    gather(row, static_cast<float>(least), candidates_);
+  }
+  return std::nullopt;
+}
+
+// The most likely candidates, at least as many as have the mass top_p: looks deeper until it is
+// reached. Returns the log of the sum over all tokens.
+double Sampler::find_mass(const LogitRow& row, float largest) {
+  const double log_sum = log_sum_exp(row, largest);
+  const double wanted = static_cast<double>(params_.top_p) + kMassMargin;
+  const auto temper = [&](float x) { return tempered(x, largest, params_.temperature); };
+  for (double depth = kFirstDepth; depth <= kLastDepth; depth *= 2) {
+    const auto least = static_cast<float>(static_cast<double>(largest) -
+                                          depth * static_cast<double>(params_.temperature));
+    gather(row, least, candidates_);
+    // A token left out may come to equal the least by temperature, and precede it by its id.
+    const float edge = temper(least);
+    std::erase_if(candidates_, [&](const Candidate& c) { return temper(c.logit) <= edge; });
+    double mass = 0.0;
+    for (const Candidate& c : candidates_) {
+      mass += std::exp(static_cast<double>(temper(c.logit)) - log_sum);
+    }
+    if (mass >= wanted) return log_sum;
+  }
+  gather(row, -std::numeric_limits<float>::infinity(), candidates_);
+  return log_sum;
+}
+
 Result<TokenLogprob> token_logprob(std::span<const float> logits, TokenId token, uint32_t n_top) {
-  if (!all_finite(logits)) return not_finite();
-  const float max = *std::max_element(logits.begin(), logits.end());
-  double sum = 0.0;
-  for (const float x : logits) sum += std::exp(static_cast<double>(x) - static_cast<double>(max));
-  const double log_sum = std::log(sum) + static_cast<double>(max);
+  std::vector<kernels::LogitBlock> blocks;
+  const LogitRow row = sum_up(logits, 1.0f, blocks);
+  if (!is_finite(row)) return not_finite();
+  const float largest = most_likely(row).logit;
+  const double log_sum = log_sum_exp(row, largest) + static_cast<double>(largest);
   const auto logprob = [&](float logit) {
     return static_cast<float>(static_cast<double>(logit) - log_sum);
   };
 
   TokenLogprob result{token, logprob(logits[static_cast<size_t>(token)]), {}};
-  // A heap of the best so far, the worst of them on top.
+  if (n_top == 0) return result;
   std::vector<Candidate> best;
-  for (size_t i = 0; n_top > 0 && i < logits.size(); ++i) {
-    const Candidate c{static_cast<TokenId>(i), logits[i]};
-    if (best.size() == n_top) {
-      if (!more_likely(c, best.front())) continue;
-      std::pop_heap(best.begin(), best.end(), more_likely);
-      best.pop_back();
-    }
-    best.push_back(c);
-    std::push_heap(best.begin(), best.end(), more_likely);
-  }
-  std::sort_heap(best.begin(), best.end(), more_likely);
+  gather(row, least_of_best(row, n_top), best);
+  keep_best(n_top, best);
+  std::sort(best.begin(), best.end(), more_likely);
   for (const Candidate& c : best) result.top.emplace_back(c.id, logprob(c.logit));
   return result;
 }

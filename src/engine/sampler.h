@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <unordered_set>
@@ -13,32 +14,29 @@
 
 #include "base/result.h"
 #include "engine/engine.h"
+#include "engine/logit_row.h"
 
 namespace maru::engine {
-
-struct Candidate {
-  TokenId id;
-  float logit;
-};
 
 // What the steps may look at beside the logits.
 struct SamplerContext {
   const SamplingParams& params;
   const std::unordered_map<TokenId, uint32_t>& generated;  // token -> how often
   const std::unordered_set<TokenId>& prompt;               // empty unless a penalty needs it
+  // Where the candidates are only those that top_p can keep: the log of the sum of
+  // exp(logit - largest) over all that reach it.
+  std::optional<double> log_sum = {};
 };
 
-// Works on the candidates in place. Steps below kFirstCut find token i at index i and keep that;
-// later ones may drop and reorder, but leave at least the most likely one. Greedy decoding skips
-// the steps from kTemperature on.
+// A step has one of the two functions. `adjust` changes logits, token i's at index i; `cut` works
+// on candidates: it may change, drop and reorder them, but leaves at least the most likely one.
+// Greedy decoding skips the cuts.
 struct SamplerStep {
   const char* name;
   int order;
   bool (*is_active)(const SamplingParams& params);
-  void (*apply)(const SamplerContext& context, std::vector<Candidate>& candidates);
-
-  static constexpr int kTemperature = 300;
-  static constexpr int kFirstCut = 400;
+  void (*adjust)(const SamplerContext& context, std::span<float> logits);
+  void (*cut)(const SamplerContext& context, std::vector<Candidate>& candidates);
 };
 
 // All steps, in pipeline order.
@@ -52,24 +50,36 @@ class Sampler {
  public:
   Sampler(const SamplingParams& params, std::span<const TokenId> prompt);
 
-  // Draws the token at `position` (its index in prompt and answer) from logits [vocab_size] and
-  // counts it as generated. Errors: kInternal when a logit is not finite.
+  // With which block sums it wants its rows: 1 / temperature, or 0 for none.
+  float sum_scale() const { return adjusts_.empty() ? sum_scale_ : 0.0f; }
+
+  // Draws the token at `position` (its index in prompt and answer) and counts it as generated. A
+  // row with other sums than wanted is summed up again. Errors: kInternal when a logit is not
+  // finite.
+  Result<TokenId> sample(const LogitRow& row, uint32_t position);
+  // The same from logits [vocab_size] that nobody has summed up.
   Result<TokenId> sample(std::span<const float> logits, uint32_t position);
 
  private:
+  SamplerContext context() const { return {params_, generated_, prompt_}; }
+  LogitRow adjusted(const LogitRow& row);
+  TokenId choose(const LogitRow& row, uint32_t position);
+  std::optional<double> find_candidates(const LogitRow& row);
+  double find_mass(const LogitRow& row, float largest);
+
   SamplingParams params_;
-  std::vector<const SamplerStep*> steps_;  // the active ones
+  std::vector<const SamplerStep*> adjusts_, cuts_;  // the active ones
+  float sum_scale_ = 0.0f;
   std::unordered_map<TokenId, uint32_t> generated_;
   std::unordered_set<TokenId> prompt_;
-  std::vector<Candidate> candidates_;  // scratch
+  // Scratch.
+  std::vector<Candidate> candidates_;
+  std::vector<float> logits_;
+  std::vector<kernels::LogitBlock> blocks_;
 };
 
-// Whether a row of logits can be used at all, and the error if it cannot.
-bool all_finite(std::span<const float> logits);
-Error not_finite();
-
 // The logprob of `token` under softmax(logits), with the `n_top` most likely tokens (ties: the
-// lowest id first). Sums in double. Errors: kInternal when a logit is not finite.
+// lowest id first). Errors: kInternal when a logit is not finite.
 Result<TokenLogprob> token_logprob(std::span<const float> logits, TokenId token, uint32_t n_top);
 
 // Uniform in [0, 1) with 53 bits, a pure function of its arguments: Philox4x32-10 (Salmon et al.,

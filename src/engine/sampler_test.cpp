@@ -46,7 +46,7 @@ std::vector<Candidate> candidates_of(const std::vector<float>& logits) {
 std::vector<TokenId> kept_by(const std::string& name, const SamplingParams& params,
                              const std::vector<float>& logits) {
   auto candidates = candidates_of(logits);
-  step_named(name).apply({params, {}, {}}, candidates);
+  step_named(name).cut({params, {}, {}}, candidates);
   std::vector<TokenId> ids;
   for (const Candidate& c : candidates) {
     EXPECT_EQ(c.logit, logits[static_cast<size_t>(c.id)]);
@@ -90,7 +90,7 @@ bool oracle_mass(const std::vector<Ranked>& ranked, long double mass, std::vecto
 TEST(Sampler, StepsComeInTheOrderOfTheHeader) {
   std::vector<std::string> names;
   for (const SamplerStep* step : all_sampler_steps()) names.emplace_back(step->name);
-  EXPECT_THAT(names, ElementsAre("logit_bias", "penalties", "temperature", "top_k", "typical_p",
+  EXPECT_THAT(names, ElementsAre("logit_bias", "penalties", "top_k", "temperature", "typical_p",
                                  "top_p", "min_p"));
 }
 
@@ -177,14 +177,14 @@ TEST(Sampler, PenaltiesFollowTheirFormulas) {
   params.repetition_penalty = 2.0f;
   params.frequency_penalty = 0.5f;
   params.presence_penalty = 0.25f;
-  auto candidates = candidates_of({4.0f, -4.0f, 4.0f, 4.0f, 1.0f});
+  std::vector<float> logits = {4.0f, -4.0f, 4.0f, 4.0f, 1.0f};
   // 0 in prompt and answer, 1 in the prompt, 2 three times in the answer.
-  step_named("penalties").apply({params, {{0, 1}, {2, 3}}, {0, 1}}, candidates);
-  EXPECT_FLOAT_EQ(candidates[0].logit, 4.0f / 2.0f - 0.5f - 0.25f);
-  EXPECT_FLOAT_EQ(candidates[1].logit, -8.0f);
-  EXPECT_FLOAT_EQ(candidates[2].logit, 4.0f / 2.0f - 3 * 0.5f - 0.25f);
-  EXPECT_FLOAT_EQ(candidates[3].logit, 4.0f);
-  EXPECT_FLOAT_EQ(candidates[4].logit, 1.0f);
+  step_named("penalties").adjust({params, {{0, 1}, {2, 3}}, {0, 1}}, logits);
+  EXPECT_FLOAT_EQ(logits[0], 4.0f / 2.0f - 0.5f - 0.25f);
+  EXPECT_FLOAT_EQ(logits[1], -8.0f);
+  EXPECT_FLOAT_EQ(logits[2], 4.0f / 2.0f - 3 * 0.5f - 0.25f);
+  EXPECT_FLOAT_EQ(logits[3], 4.0f);
+  EXPECT_FLOAT_EQ(logits[4], 1.0f);
 }
 
 TEST(Sampler, GeneratedTokensAreCounted) {

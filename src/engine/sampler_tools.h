@@ -10,9 +10,10 @@
 
 namespace maru::engine {
 
-// More likely first; ties: the lowest id.
-inline bool more_likely(const Candidate& a, const Candidate& b) {
-  return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
+// A logit by temperature. Shifted first, so that the largest becomes 0 (softmax does not change): a
+// tiny temperature then sends the others towards minus infinity and none above.
+inline float tempered(float logit, float largest, float temperature) {
+  return (logit - largest) / temperature;
 }
 
 inline float max_logit(const std::vector<Candidate>& candidates) {

@@ -23,8 +23,10 @@ class StepRunner {
   virtual uint64_t fingerprint() const = 0;
   virtual size_t max_rows() const = 0;  // tokens that one step may have
 
-  // As models::Model::run: logits rows [wanted, vocab_size] in the order of sequences and tokens.
-  virtual void run(std::span<const models::StepSequence> sequences, float* logits) = 0;
+  // As models::Model::run: logits rows [wanted, vocab_size] in the order of sequences and tokens,
+  // and what is known of their blocks, [wanted, kernels::logit_blocks(vocab_size)].
+  virtual void run(std::span<const models::StepSequence> sequences, float* logits,
+                   kernels::LogitBlock* blocks) = 0;
 };
 
 // `pool` must outlive the runner. Allocates work buffers for `max_rows` (max_step_rows()). Several

@@ -119,6 +119,7 @@ KernelSet::KernelSet(Isa isa)
       add(best_kernel(Op::kAdd, isa).fn.add),
       store_kv(best_kernel(Op::kStoreKv, isa).fn.store_kv),
       attention(best_kernel(Op::kAttention, isa).fn.attention),
+      sum_logits(best_kernel(Op::kSumLogits, isa).fn.sum_logits),
       isa_(isa) {
   for (const Kernel* kernel : all_kernels()) {
     if (kernel->op != Op::kLinear || kernel->isa != Isa::kScalar) continue;

@@ -49,6 +49,7 @@ class KernelSet {
   AddFn add;
   StoreKvFn store_kv;
   AttentionFn attention;
+  SumLogitsFn sum_logits;
 
  private:
   const Kernel& linear_kernel(std::string_view layout) const;
@@ -59,6 +60,11 @@ class KernelSet {
 
 // Bytes of a buffer of quantised activations (QuantiseArgs::out).
 size_t quantised_bytes(size_t n_rows, size_t k);
+
+// Blocks of one row of logits.
+constexpr size_t logit_blocks(size_t n_logits) {
+  return (n_logits + kLogitBlock - 1) / kLogitBlock;
+}
 
 // Floats of scratch (64-byte aligned) that one attention call needs.
 size_t attention_scratch_floats(size_t head_dim);

@@ -24,6 +24,8 @@ inline constexpr size_t kActRowGroup = 6;
 inline constexpr size_t kKvGroup = 16;
 // Attention walks the keys in tiles of this many positions; a page holds a multiple of it.
 inline constexpr size_t kKeyTile = 32;
+// Rows of logits are summed up by blocks of this many words: whole panels.
+inline constexpr size_t kLogitBlock = 256;
 
 enum class Op : uint8_t {
   kLinear,     // y = x W^T over panels; one kernel per packed layout
@@ -34,6 +36,7 @@ enum class Op : uint8_t {
   kAdd,        // y += x
   kStoreKv,    // float heads -> KV pages
   kAttention,  // softmax(q k^T) v over KV pages
+  kSumLogits,  // largest logit and sum of exp by blocks of words
 };
 
 // Quantised activations, one allocation of quantised_bytes(): int8 values, then per row and block
@@ -147,6 +150,22 @@ struct AttentionArgs {
   float* scratch;  // this thread's own, attention_scratch_floats() long, 64-byte aligned
 };
 
+// What is known of kLogitBlock words of one row of logits (the last block may be shorter).
+struct LogitBlock {
+  float largest;  // NaN if a value of the block is not finite
+  float sum;      // of exp((x - largest) * scale)
+};
+
+// Blocks [block_begin, block_end) of one row of n logits. A block's result depends on its values
+// and `scale` alone.
+struct SumLogitsArgs {
+  const float* x;  // [n]
+  size_t n;
+  size_t block_begin, block_end;
+  float scale;         // 1 / temperature; 0: no sums wanted, they become 0
+  LogitBlock* blocks;  // [block_end - block_begin]: the first is block_begin
+};
+
 using LinearFn = void (*)(const LinearArgs&);
 using QuantiseFn = void (*)(const QuantiseArgs&);
 using RmsNormFn = void (*)(const RmsNormArgs&);
@@ -155,6 +174,7 @@ using GateFn = void (*)(const GateArgs&);
 using AddFn = void (*)(const AddArgs&);
 using StoreKvFn = void (*)(const StoreKvArgs&);
 using AttentionFn = void (*)(const AttentionArgs&);
+using SumLogitsFn = void (*)(const SumLogitsArgs&);
 
 union KernelFn {
   LinearFn linear;
@@ -165,6 +185,7 @@ union KernelFn {
   AddFn add;
   StoreKvFn store_kv;
   AttentionFn attention;
+  SumLogitsFn sum_logits;
 };
 
 // What a kernel file defines: `extern const Kernel kernel_<file name with underscores>`.

@@ -2,6 +2,7 @@
 // CPU can run, against double arithmetic and against the scalar reference.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -47,7 +48,7 @@ struct AlignedBuffer {
 
 TEST(Dispatch, HasAScalarKernelForEveryOp) {
   for (Op op : {Op::kLinear, Op::kQuantise, Op::kRmsNorm, Op::kRope, Op::kGate, Op::kAdd,
-                Op::kStoreKv, Op::kAttention}) {
+                Op::kStoreKv, Op::kAttention, Op::kSumLogits}) {
     bool found = false;
     for (const Kernel* kernel : kernels_of(op)) found = found || kernel->isa == Isa::kScalar;
     EXPECT_TRUE(found) << static_cast<int>(op);
@@ -429,6 +430,50 @@ TEST(StoreKv, GivesTheSameBitsOnEveryIsa) {
       AttentionProblem got(c);
       got.store(*kernel);
       ASSERT_EQ(got.cache.pages, want.cache.pages) << isa_name(kernel->isa);
+    }
+  }
+}
+
+TEST(SumLogits, GivesTheLargestAndTheSumOfEachBlock) {
+  for (const Kernel* kernel : kernels_of(Op::kSumLogits)) {
+    for (const size_t n : {size_t{1}, size_t{15}, size_t{255}, 3 * kLogitBlock + 37}) {
+      for (const float scale : {0.0f, 1.0f, 2.5f, 1e30f}) {
+        SCOPED_TRACE(std::string(isa_name(kernel->isa)) + " " + std::to_string(n));
+        const auto x = random_floats(n, 21, 6.0f);
+        const size_t n_blocks = (n + kLogitBlock - 1) / kLogitBlock;
+        std::vector<LogitBlock> all(n_blocks), one(1);
+        kernel->fn.sum_logits({x.data(), n, 0, n_blocks, scale, all.data()});
+        for (size_t b = 0; b < n_blocks; ++b) {
+          const size_t first = b * kLogitBlock, last = std::min(n, first + kLogitBlock);
+          float largest = x[first];
+          for (size_t i = first; i < last; ++i) largest = std::max(largest, x[i]);
+          double sum = 0.0;
+          for (size_t i = first; i < last; ++i) {
+            sum += std::exp(static_cast<double>((x[i] - largest) * scale));
+          }
+          ASSERT_EQ(all[b].largest, largest);
+          ASSERT_NEAR(all[b].sum, scale == 0.0f ? 0.0 : sum, 2e-6 * sum);
+          kernel->fn.sum_logits({x.data(), n, b, b + 1, scale, one.data()});
+          ASSERT_EQ(one[0].largest, all[b].largest);
+          ASSERT_EQ(one[0].sum, all[b].sum);
+        }
+      }
+    }
+  }
+}
+
+TEST(SumLogits, MarksABlockWithAValueThatIsNotFinite) {
+  const float bad[] = {NAN, INFINITY, -INFINITY};
+  for (const Kernel* kernel : kernels_of(Op::kSumLogits)) {
+    for (const float value : bad) {
+      for (const size_t at : {size_t{0}, size_t{17}, kLogitBlock - 1, kLogitBlock + 2}) {
+        auto x = random_floats(kLogitBlock + 3, 22);
+        x[at] = value;
+        LogitBlock blocks[2];
+        kernel->fn.sum_logits({x.data(), x.size(), 0, 2, 1.0f, blocks});
+        ASSERT_TRUE(std::isnan(blocks[at / kLogitBlock].largest));
+        ASSERT_FALSE(std::isnan(blocks[1 - at / kLogitBlock].largest));
+      }
     }
   }
 }

@@ -23,6 +23,7 @@ class Workspace {
   std::unique_ptr<nn::Workspace> buffers;
   std::vector<int32_t> tokens;
   std::vector<uint32_t> positions, picked;
+  std::vector<float> sum_scales;
   std::vector<nn::SequenceRows> sequences;
 };
 
@@ -101,11 +102,12 @@ std::unique_ptr<Workspace, void (*)(Workspace*)> Model::make_workspace(size_t ma
 }
 
 void Model::run(std::span<const StepSequence> sequences, ThreadPool& pool, Workspace& workspace,
-                float* logits) const {
+                float* logits, kernels::LogitBlock* blocks) const {
   Workspace& w = workspace;
   w.tokens.clear();
   w.positions.clear();
   w.picked.clear();
+  w.sum_scales.clear();
   w.sequences.clear();
   for (const StepSequence& s : sequences) {
     MARU_CHECK(s.pages.size() == impl_->kv.groups.size());
@@ -119,8 +121,10 @@ void Model::run(std::span<const StepSequence> sequences, ThreadPool& pool, Works
       w.tokens.push_back(s.tokens[i]);
       w.positions.push_back(s.first_position + static_cast<uint32_t>(i));
       const bool last = i + 1 == s.tokens.size();
-      if (s.logits == LogitsWanted::kAll || (s.logits == LogitsWanted::kLast && last))
+      if (s.logits == LogitsWanted::kAll || (s.logits == LogitsWanted::kLast && last)) {
         w.picked.push_back(static_cast<uint32_t>(first_row + i));
+        w.sum_scales.push_back(s.sum_scale);
+      }
     }
   }
   if (w.tokens.empty()) return;
@@ -128,7 +132,9 @@ void Model::run(std::span<const StepSequence> sequences, ThreadPool& pool, Works
                         .positions = w.positions,
                         .sequences = w.sequences,
                         .picked = w.picked,
-                        .logits = logits},
+                        .logits = logits,
+                        .blocks = blocks,
+                        .sum_scales = w.sum_scales},
                        pool, *w.buffers);
 }
 

@@ -55,6 +55,7 @@ struct StepSequence {
   // of this step can see it. Pages that this step writes belong to this sequence alone.
   std::vector<std::span<uint8_t* const>> pages;
   LogitsWanted logits = LogitsWanted::kLast;
+  float sum_scale = 0.0f;  // of its rows' block sums (kernels/kernel_api.h: SumLogitsArgs)
 };
 
 struct LoadOptions {
@@ -97,9 +98,10 @@ class Model {
 
   // Runs one step over all sequences. Token ids must be below vocab_size. Logits rows
   // [n, vocab_size] follow the order of sequences, then of tokens; `logits` has room for all
-  // wanted.
+  // wanted. So has `blocks`, if given, for what is known of each row's blocks,
+  // [n, kernels::logit_blocks(vocab_size)]: it is made while the logits are still in the cache.
   void run(std::span<const StepSequence> sequences, ThreadPool& pool, Workspace& workspace,
-           float* logits) const;
+           float* logits, kernels::LogitBlock* blocks = nullptr) const;
 
  private:
   struct Impl;

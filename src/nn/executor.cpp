@@ -139,6 +139,7 @@ void Executor::run(const Batch& batch, ThreadPool& pool, Workspace& workspace) c
     }
     if (trace_) trace_stage(run, stage, trace_);
   }
+  sum_all_logits(run);
 }
 
 }  // namespace maru::nn

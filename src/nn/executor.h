@@ -33,6 +33,9 @@ struct Batch {
   std::span<const SequenceRows> sequences;  // cover the rows in order
   std::span<const uint32_t> picked;         // rows whose logits are wanted
   float* logits = nullptr;                  // [picked, n_logits]
+  // If given, the logits are also summed up block by block (kernels/kernel_api.h: SumLogitsArgs).
+  kernels::LogitBlock* blocks = nullptr;  // [picked, kernels::logit_blocks(n_logits)]
+  std::span<const float> sum_scales;      // [picked]
 };
 
 // Scratch of one running batch. Not thread-safe.

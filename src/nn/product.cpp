@@ -10,6 +10,7 @@ constexpr size_t kPanel = kernels::kPanelRows;
 // Panels that a thread takes at a time when there are many rows: a strip of weights stays in the
 // second cache while a tile of rows passes.
 constexpr size_t kStripPanels = 4;
+constexpr size_t kBlockPanels = kernels::kLogitBlock / kPanel;
 // Up to here a product is bound by reading the weights.
 constexpr size_t kFewRows = 8;
 constexpr size_t kGateFloats = size_t{32} << 10;
@@ -50,12 +51,14 @@ size_t grain_of(size_t n_panels, size_t n_rows, size_t n_threads) {
   return std::clamp<size_t>((fair + 1) / 2 * 2, 2, kStripPanels);
 }
 
-// Calls body(thread, tile, begin, end) for strips of panels of every tile.
+// Calls body(thread, tile, begin, end) for strips of panels of every tile. A strip of logits that
+// are summed up has whole blocks.
 template <class Body>
 void share_panels(const StageRun& run, const Stage& stage, const Body& body) {
   const size_t n_panels = stage.n_panels;
   const Tiling tiling = tiling_of(run, stage);
-  const size_t grain = grain_of(n_panels, run.n_rows(stage), run.pool.size());
+  size_t grain = grain_of(n_panels, run.n_rows(stage), run.pool.size());
+  if (sums_logits(run, stage)) grain = (grain + kBlockPanels - 1) / kBlockPanels * kBlockPanels;
   const size_t n_strips = (n_panels + grain - 1) / grain;
   run.pool.share(tiling.n * n_strips, 1, [&](size_t thread, size_t first_item, size_t end_item) {
     for (size_t item = first_item; item < end_item; ++item) {
@@ -92,6 +95,16 @@ void multiply(const StageRun& run, const Linear& linear, const Tile& tile, size_
                   .accumulate = accumulate});
 }
 
+// The last product: its logits are summed up while they are in the cache.
+void multiply_logits(const StageRun& run, const Stage& stage, const Tile& tile, size_t begin,
+                     size_t end) {
+  const Step& step = stage.products[0];
+  float* out = run.buffer(step.out) + tile.first_row * step.node.width;
+  multiply(run, *step.node.linear, tile, begin, end, out, step.node.width, 0, step.accumulate);
+  sum_logits(run, tile.first_row, tile.first_row + tile.n_rows, begin * kPanel,
+             std::min(end * kPanel, run.program.n_logits));
+}
+
 }  // namespace
 
 size_t gate_scratch_floats(size_t max_rows, size_t k) {
@@ -100,6 +113,7 @@ size_t gate_scratch_floats(size_t max_rows, size_t k) {
 
 void run_product(const StageRun& run, const Stage& stage) {
   share_panels(run, stage, [&](size_t, const Tile& tile, size_t begin, size_t end) {
+    if (sums_logits(run, stage)) return multiply_logits(run, stage, tile, begin, end);
     // The panels of all products count through; a strip may reach over the end of one.
     size_t base = 0;
     for (const Step& step : stage.products) {

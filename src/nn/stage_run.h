@@ -34,6 +34,14 @@ void run_product(const StageRun& run, const Stage& stage);
 void run_gated_product(const StageRun& run, const Stage& stage);
 void run_attend(const StageRun& run, const Stage& stage);
 
+// Sums up logits [row_begin, row_end) of words [word_begin, word_end), whole blocks.
+void sum_logits(const StageRun& run, size_t row_begin, size_t row_end, size_t word_begin,
+                size_t word_end);
+// Whether the stage's product yields the logits as they stay, and sums them up while they are hot.
+bool sums_logits(const StageRun& run, const Stage& stage);
+// The same for programs whose last stage is something else.
+void sum_all_logits(const StageRun& run);
+
 // Floats of thread scratch for the products of a gated stage.
 size_t gate_scratch_floats(size_t max_rows, size_t k);
 

@@ -6,15 +6,15 @@ namespace {
 
 bool is_active(const SamplingParams& params) { return !params.logit_bias.empty(); }
 
-void apply(const SamplerContext& context, std::vector<Candidate>& candidates) {
+void adjust(const SamplerContext& context, std::span<float> logits) {
   for (const auto& [token, bias] : context.params.logit_bias) {
-    candidates[static_cast<size_t>(token)].logit += bias;
+    logits[static_cast<size_t>(token)] += bias;
   }
 }
 
 }  // namespace
 
 extern const SamplerStep sampler_logit_bias;
-const SamplerStep sampler_logit_bias{"logit_bias", 100, is_active, apply};
+const SamplerStep sampler_logit_bias{"logit_bias", 100, is_active, adjust, nullptr};
 
 }  // namespace maru::engine

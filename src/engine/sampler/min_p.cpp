@@ -8,7 +8,7 @@ namespace {
 
 bool is_active(const SamplingParams& params) { return params.min_p > 0.0f; }
 
-void apply(const SamplerContext& context, std::vector<Candidate>& candidates) {
+void cut(const SamplerContext& context, std::vector<Candidate>& candidates) {
   const float max = max_logit(candidates);
   const double min_p = static_cast<double>(context.params.min_p);
   std::erase_if(candidates, [&](const Candidate& c) {
@@ -19,6 +19,6 @@ void apply(const SamplerContext& context, std::vector<Candidate>& candidates) {
 }  // namespace
 
 extern const SamplerStep sampler_min_p;
-const SamplerStep sampler_min_p{"min_p", 700, is_active, apply};
+const SamplerStep sampler_min_p{"min_p", 700, is_active, nullptr, cut};
 
 }  // namespace maru::engine

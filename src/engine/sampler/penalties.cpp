@@ -11,10 +11,10 @@ bool is_active(const SamplingParams& params) {
          params.repetition_penalty != 1.0f;
 }
 
-void apply(const SamplerContext& context, std::vector<Candidate>& candidates) {
+void adjust(const SamplerContext& context, std::span<float> logits) {
   const SamplingParams& params = context.params;
   const auto repeat = [&](TokenId token) {
-    float& logit = candidates[static_cast<size_t>(token)].logit;
+    float& logit = logits[static_cast<size_t>(token)];
     logit = logit > 0.0f ? logit / params.repetition_penalty : logit * params.repetition_penalty;
   };
   if (params.repetition_penalty != 1.0f) {
@@ -24,7 +24,7 @@ void apply(const SamplerContext& context, std::vector<Candidate>& candidates) {
     }
   }
   for (const auto& [token, count] : context.generated) {
-    candidates[static_cast<size_t>(token)].logit -=
+    logits[static_cast<size_t>(token)] -=
         static_cast<float>(count) * params.frequency_penalty + params.presence_penalty;
   }
 }
@@ -32,6 +32,6 @@ void apply(const SamplerContext& context, std::vector<Candidate>& candidates) {
 }  // namespace
 
 extern const SamplerStep sampler_penalties;
-const SamplerStep sampler_penalties{"penalties", 200, is_active, apply};
+const SamplerStep sampler_penalties{"penalties", 200, is_active, adjust, nullptr};
 
 }  // namespace maru::engine

@@ -1,5 +1,4 @@
-// temperature: divides the logits. They are first shifted so that the largest is 0 (softmax does
-// not change), so that a tiny temperature sends the others towards minus infinity and none above.
+// temperature: divides the logits. It comes behind top_k, whose choice it does not change.
 #include "engine/sampler_tools.h"
 
 namespace maru::engine {
@@ -7,14 +6,14 @@ namespace {
 
 bool is_active(const SamplingParams& params) { return params.temperature != 1.0f; }
 
-void apply(const SamplerContext& context, std::vector<Candidate>& candidates) {
+void cut(const SamplerContext& context, std::vector<Candidate>& candidates) {
   const float max = max_logit(candidates);
-  for (Candidate& c : candidates) c.logit = (c.logit - max) / context.params.temperature;
+  for (Candidate& c : candidates) c.logit = tempered(c.logit, max, context.params.temperature);
 }
 
 }  // namespace
 
 extern const SamplerStep sampler_temperature;
-const SamplerStep sampler_temperature{"temperature", 300, is_active, apply};
+const SamplerStep sampler_temperature{"temperature", 400, is_active, nullptr, cut};
 
 }  // namespace maru::engine

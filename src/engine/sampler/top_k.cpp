@@ -1,22 +1,23 @@
 // top_k: keeps the k most likely tokens, by selection rather than by sorting the vocabulary.
-#include "engine/sampler_tools.h"
+#include <algorithm>
+
+#include "engine/sampler.h"
 
 namespace maru::engine {
 namespace {
 
 bool is_active(const SamplingParams& params) { return params.top_k > 0; }
 
-void apply(const SamplerContext& context, std::vector<Candidate>& candidates) {
-  const auto k = static_cast<size_t>(context.params.top_k);
-  if (k >= candidates.size()) return;
-  std::nth_element(candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(k),
-                   candidates.end(), more_likely);
-  candidates.resize(k);
+void cut(const SamplerContext& context, std::vector<Candidate>& candidates) {
+  keep_best(static_cast<size_t>(context.params.top_k), candidates);
+  // Later steps sum up in this order, whatever candidates there were.
+  std::sort(candidates.begin(), candidates.end(),
+            [](const Candidate& a, const Candidate& b) { return a.id < b.id; });
 }
 
 }  // namespace
 
 extern const SamplerStep sampler_top_k;
-const SamplerStep sampler_top_k{"top_k", 400, is_active, apply};
+const SamplerStep sampler_top_k{"top_k", 300, is_active, nullptr, cut};
 
 }  // namespace maru::engine

@@ -7,9 +7,9 @@ namespace {
 
 bool is_active(const SamplingParams& params) { return params.top_p < 1.0f; }
 
-void apply(const SamplerContext& context, std::vector<Candidate>& candidates) {
+void cut(const SamplerContext& context, std::vector<Candidate>& candidates) {
   const float max = max_logit(candidates);
-  const double log_sum = log_sum_exp(candidates, max);
+  const double log_sum = context.log_sum ? *context.log_sum : log_sum_exp(candidates, max);
   keep_mass(
       candidates, static_cast<double>(context.params.top_p), more_likely,
       [&](const Candidate& c) { return std::exp(static_cast<double>(c.logit - max) - log_sum); });
@@ -18,6 +18,6 @@ void apply(const SamplerContext& context, std::vector<Candidate>& candidates) {
 }  // namespace
 
 extern const SamplerStep sampler_top_p;
-const SamplerStep sampler_top_p{"top_p", 600, is_active, apply};
+const SamplerStep sampler_top_p{"top_p", 600, is_active, nullptr, cut};
 
 }  // namespace maru::engine

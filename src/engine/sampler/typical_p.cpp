@@ -7,7 +7,7 @@ namespace {
 
 bool is_active(const SamplingParams& params) { return params.typical_p < 1.0f; }
 
-void apply(const SamplerContext& context, std::vector<Candidate>& candidates) {
+void cut(const SamplerContext& context, std::vector<Candidate>& candidates) {
   const float max = max_logit(candidates);
   const double log_sum = log_sum_exp(candidates, max);
   const auto log_probability = [&](const Candidate& c) {
@@ -33,6 +33,6 @@ void apply(const SamplerContext& context, std::vector<Candidate>& candidates) {
 }  // namespace
 
 extern const SamplerStep sampler_typical_p;
-const SamplerStep sampler_typical_p{"typical_p", 500, is_active, apply};
+const SamplerStep sampler_typical_p{"typical_p", 500, is_active, nullptr, cut};
 
 }  // namespace maru::engine

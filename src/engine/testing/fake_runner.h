@@ -4,6 +4,7 @@
 // or a wrong position changes the output or counts as a violation.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -125,7 +126,8 @@ class FakeRunner final : public StepRunner {
   uint64_t fingerprint() const override { return 7; }
   size_t max_rows() const override { return shape_.max_rows; }
 
-  void run(std::span<const models::StepSequence> sequences, float* logits) override {
+  void run(std::span<const models::StepSequence> sequences, float* logits,
+           kernels::LogitBlock* blocks) override {
     std::vector<size_t> counts;
     for (const models::StepSequence& s : sequences) {
       counts.push_back(s.tokens.size());
@@ -137,6 +139,8 @@ class FakeRunner final : public StepRunner {
             (s.logits == models::LogitsWanted::kLast && t + 1 == s.tokens.size());
         if (!is_wanted) continue;
         fake_logits(shape_, hash, s.tokens[t], logits);
+        const auto row = sum_up({logits, shape_.vocab_size}, s.sum_scale, scratch_);
+        blocks = std::copy(row.blocks.begin(), row.blocks.end(), blocks);
         logits += shape_.vocab_size;
       }
     }
@@ -177,6 +181,7 @@ class FakeRunner final : public StepRunner {
   const FakeShape shape_;
   const std::shared_ptr<Log> log_;
   models::KvLayout layout_;
+  std::vector<kernels::LogitBlock> scratch_;
 };
 
 // What one request was told, with the order of events checked as they come.
