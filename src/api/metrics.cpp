@@ -76,6 +76,8 @@ struct Metrics::Impl {
   prometheus::Counter& engine_prompt = engine_tokens.Add({{"kind", "prompt"}});
   prometheus::Counter& engine_cached = engine_tokens.Add({{"kind", "cached"}});
   prometheus::Counter& engine_new = engine_tokens.Add({{"kind", "new"}});
+  prometheus::Counter& engine_drafted = engine_tokens.Add({{"kind", "drafted"}});
+  prometheus::Counter& engine_accepted = engine_tokens.Add({{"kind", "accepted"}});
   prometheus::Counter& steps = prometheus::BuildCounter()
                                    .Name("maru_engine_steps_total")
                                    .Help("Steps of the engine")
@@ -134,6 +136,8 @@ std::string Metrics::print(const engine::EngineStats& stats) {
   raise(impl_->engine_prompt, stats.prompt_tokens);
   raise(impl_->engine_cached, stats.cached_tokens);
   raise(impl_->engine_new, stats.new_tokens);
+  raise(impl_->engine_drafted, stats.drafted_tokens);
+  raise(impl_->engine_accepted, stats.accepted_tokens);
   raise(impl_->steps, stats.n_steps);
   raise(impl_->preempted, stats.n_preempted);
   return prometheus::TextSerializer().Serialize(impl_->registry.Collect());

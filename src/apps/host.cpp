@@ -27,6 +27,7 @@ Result<std::unique_ptr<Host>> Host::start(const Context& context) {
   engine::LocalEngineOptions options;
   options.max_waiting = settings.max_waiting;
   options.scheduler.max_running = settings.max_running;
+  options.scheduler.speculates = settings.speculation != "off";
   const StepSize step = engine_step(settings);
   auto loaded = load_model(location, settings, host->pool_, step);
   if (tells) write_stderr("\r\x1b[K");

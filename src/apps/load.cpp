@@ -121,14 +121,16 @@ Result<std::unique_ptr<SoloModel>> SoloModel::load(const service::ModelLocation&
 }
 
 void SoloModel::run(std::span<const int32_t> tokens, uint32_t first_position,
-                    models::LogitsWanted wanted, float* logits) {
+                    models::LogitsWanted wanted, float* logits, kernels::LogitBlock* blocks,
+                    float sum_scale) {
   MARU_CHECK(tokens.size() <= step_.n_tokens);
   models::StepSequence sequence;
   sequence.tokens = tokens;
   sequence.first_position = first_position;
   for (const std::vector<uint8_t*>& group : pages_->table) sequence.pages.emplace_back(group);
   sequence.logits = wanted;
-  loaded_.model->run({&sequence, 1}, pool_, *workspace_, logits);
+  sequence.sum_scale = sum_scale;
+  loaded_.model->run({&sequence, 1}, pool_, *workspace_, logits, blocks);
 }
 
 }  // namespace maru::apps

@@ -68,9 +68,9 @@ class SoloModel {
   ThreadPool& pool() { return pool_; }
 
   // Runs `tokens` at positions first_position ..; at 0 a new sequence begins. Ids must be in the
-  // vocabulary and positions below n_tokens. `logits`: as Model::run.
+  // vocabulary and positions below n_tokens. `logits` and `blocks`: as Model::run.
   void run(std::span<const int32_t> tokens, uint32_t first_position, models::LogitsWanted wanted,
-           float* logits);
+           float* logits, kernels::LogitBlock* blocks = nullptr, float sum_scale = 0.0f);
 
  private:
   explicit SoloModel(size_t n_threads);

@@ -100,6 +100,7 @@ Outcome run_way(const std::shared_ptr<const models::Model>& model, ThreadPool& p
                 const std::vector<TokenId>& prompt, const Way& way) {
   Outcome outcome;
   SchedulerOptions options{.max_running = 16, .max_chunk = way.chunk, .chunk_multiple = way.chunk};
+  options.speculates = false;  // one row of logits a sequence, as RecordingRunner wants it
   std::unique_ptr<ModelLoop> loop;
   const auto is_target = [&](const models::StepSequence& s) {
     for (const auto& sequence : loop->scheduler().running()) {

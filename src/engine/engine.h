@@ -92,7 +92,9 @@ struct EngineStats {
   uint64_t kv_bytes_cached = 0;  // in pages that only prefix trees hold: given up when needed
   uint64_t prompt_tokens = 0, cached_tokens = 0, new_tokens = 0;  // since start
   uint64_t n_steps = 0;
-  uint64_t n_preempted = 0;  // times a running request gave its place up and went on later
+  uint64_t drafted_tokens = 0;   // guessed ahead (speculation)
+  uint64_t accepted_tokens = 0;  // of them, right: each saved a step
+  uint64_t n_preempted = 0;      // times a running request gave its place up and went on later
 };
 
 // Thread-safe.

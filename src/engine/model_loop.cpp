@@ -105,7 +105,7 @@ void ModelLoop::step() {
   run(plan);
   size_t row = 0;
   for (const PlanEntry& entry : plan.entries) {
-    apply(entry, row);
+    entry.draft.empty() ? apply(entry, row) : apply_draft(entry, row);
     row += entry.n_logit_rows();
   }
 }
@@ -115,7 +115,7 @@ void ModelLoop::run(const StepPlan& plan) {
   sequences.reserve(plan.entries.size());
   for (const PlanEntry& entry : plan.entries) {
     models::StepSequence& s = sequences.emplace_back();
-    s.tokens = std::span(entry.sequence->tokens).subspan(entry.first, entry.count);
+    s.tokens = entry.tokens();
     s.first_position = entry.first;
     s.logits = entry.logits;
     s.sum_scale = entry.sequence->sampler.sum_scale();
@@ -154,8 +154,35 @@ void ModelLoop::apply(const PlanEntry& entry, size_t first_row) {
   // which publishes them.
   if (wants_token && !is_finite(last_row)) return fail(s, not_finite());
   scheduler_.advance(entry);
-  if (wants_token) return take_token(s, last_row);
+  if (wants_token) {
+    take_token(s, last_row);
+    return;
+  }
   if (s.n_done == s.n_known()) finish(s, FinishReason::kLength);
+}
+
+// Row by row, as if each were a step of its own, until the token drawn is another than the guess:
+// rows behind it were computed for nothing, and the next step writes over them.
+void ModelLoop::apply_draft(const PlanEntry& entry, size_t first_row) {
+  Sequence& s = *entry.sequence;
+  const uint32_t n_drafted = entry.count - 1;
+  uint32_t n_accepted = 0;
+  bool goes_on = true;
+  for (uint32_t i = 0;; ++i) {
+    const LogitRow row = row_at(s, first_row + i);
+    if (!is_finite(row)) {
+      fail(s, not_finite());
+      goes_on = false;
+      break;
+    }
+    scheduler_.advance({&s, entry.first + i, 1});
+    n_accepted = i;
+    goes_on = take_token(s, row);
+    if (!goes_on || i == n_drafted || s.tokens.back() != entry.draft[i + 1]) break;
+  }
+  ended_.drafted_tokens += n_drafted;
+  ended_.accepted_tokens += n_accepted;
+  if (goes_on) s.gate.learn(n_drafted, n_accepted);
 }
 
 // Progress and the prompt's logprobs.
@@ -182,24 +209,34 @@ Status ModelLoop::report_prompt(const PlanEntry& entry, size_t first_row) {
   return {};
 }
 
-void ModelLoop::take_token(Sequence& s, const LogitRow& row) {
+// Whether the sequence goes on; if not, it is gone.
+bool ModelLoop::take_token(Sequence& s, const LogitRow& row) {
   Event event = make_event(s.request.id, EventKind::kToken);
   const auto token = s.sampler.sample(row, s.n_known());
-  if (!token) return fail(s, token.error());
+  if (!token) {
+    fail(s, token.error());
+    return false;
+  }
   ++s.n_new;
   const auto& ends = s.request.end_tokens;
   if (std::find(ends.begin(), ends.end(), *token) != ends.end()) {
-    return finish(s, FinishReason::kEndToken);
+    finish(s, FinishReason::kEndToken);
+    return false;
   }
   event.token = *token;
   if (s.request.want_logprobs) {
     auto logprob = token_logprob(row.values, *token, s.request.n_top_logprobs);
-    if (!logprob) return fail(s, std::move(logprob).error());
+    if (!logprob) {
+      fail(s, std::move(logprob).error());
+      return false;
+    }
     event.logprob = *std::move(logprob);
   }
   s.tokens.push_back(*token);
   s.handler(event);
-  if (s.n_new == s.request.max_new_tokens) finish(s, FinishReason::kLength);
+  if (s.n_new < s.request.max_new_tokens) return true;
+  finish(s, FinishReason::kLength);
+  return false;
 }
 
 void ModelLoop::finish(Sequence& sequence, FinishReason reason) {
@@ -234,6 +271,8 @@ void ModelLoop::add_stats(EngineStats& stats) const {
   stats.cached_tokens += ended_.cached_tokens;
   stats.new_tokens += ended_.new_tokens;
   stats.n_steps += ended_.n_steps;
+  stats.drafted_tokens += ended_.drafted_tokens;
+  stats.accepted_tokens += ended_.accepted_tokens;
   stats.n_preempted += scheduler_.n_preempted();
 }
 

@@ -50,8 +50,9 @@ class ModelLoop {
             const SchedulerOptions& options, Clock clock);
   void run(const StepPlan& plan);
   void apply(const PlanEntry& entry, size_t first_row);
+  void apply_draft(const PlanEntry& entry, size_t first_row);
   Status report_prompt(const PlanEntry& entry, size_t first_row);
-  void take_token(Sequence& sequence, const LogitRow& row);
+  bool take_token(Sequence& sequence, const LogitRow& row);
   LogitRow row_at(const Sequence& sequence, size_t index) const;
   void finish(Sequence& sequence, FinishReason reason);
   void fail(Sequence& sequence, Error error);

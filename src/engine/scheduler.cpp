@@ -13,6 +13,11 @@ bool is_older(const Sequence* a, const Sequence* b) { return a->arrival < b->arr
 
 }  // namespace
 
+std::span<const TokenId> PlanEntry::tokens() const {
+  if (!draft.empty()) return draft;
+  return std::span(sequence->tokens).subspan(first, count);
+}
+
 size_t PlanEntry::n_logit_rows() const {
   switch (logits) {
     case models::LogitsWanted::kNone: return 0;
@@ -74,6 +79,8 @@ StepPlan Scheduler::plan_running(const StepCost& cost) {
     const auto budget = wanted.empty() ? options_.quiet_budget : options_.step_budget;
     const uint32_t rows = cost.prompt_rows(wanted.size(), budget, options_.chunk_multiple);
     wanted.push_back(entry_for(*prompt, std::min(rows, options_.max_chunk)));
+  } else if (options_.speculates && wanted.size() <= options_.max_drafting) {
+    add_drafts(wanted, cost);
   }
   // From the oldest on: who must give its place up is then never in the plan already.
   std::sort(wanted.begin(), wanted.end(), [](const PlanEntry& a, const PlanEntry& b) {
@@ -83,9 +90,10 @@ StepPlan Scheduler::plan_running(const StepCost& cost) {
   StepPlan plan;
   for (PlanEntry& entry : wanted) {
     if (!is_running(entry.sequence) || !get_pages(entry)) continue;
-    (entry.count == 1 ? plan.n_decode_rows : plan.n_prompt_rows) += entry.count;
+    const bool is_decode = entry.count == 1 || !entry.draft.empty();
+    (is_decode ? plan.n_decode_rows : plan.n_prompt_rows) += entry.count;
     plan.n_logit_rows += entry.n_logit_rows();
-    plan.entries.push_back(entry);
+    plan.entries.push_back(std::move(entry));
   }
   return plan;
 }
@@ -187,8 +195,32 @@ Sequence* Scheduler::next_prompt() const {
   return next;
 }
 
+// Guesses stay in the page of the known token: they never cost another its memory, and a page is
+// published when all of it is accepted. The answer's last token is never computed.
+void Scheduler::add_drafts(std::vector<PlanEntry>& wanted, const StepCost& cost) const {
+  const uint32_t page_tokens = cache_.layout().page_tokens;
+  size_t n_rows = wanted.size();
+  for (PlanEntry& entry : wanted) {
+    Sequence& s = *entry.sequence;
+    if (s.n_new == 0 || s.wants_prompt_logprobs()) continue;
+    const uint32_t in_page = page_tokens - 1 - entry.first % page_tokens;
+    const uint32_t in_answer = s.request.max_new_tokens - s.n_new - 1;
+    const auto in_step =
+        static_cast<uint32_t>(wanted.size() + options_.max_chunk - n_rows);  // of the runner
+    const uint32_t most = std::min({in_page, in_answer, in_step});
+    const uint32_t n = s.gate.choose(most, n_rows, cost);
+    if (n == 0) continue;
+    std::vector<TokenId> draft = {s.tokens.back()};
+    look_up_draft(s.tokens, n, draft);
+    if (draft.size() == 1) continue;
+    entry.draft = std::move(draft);
+    entry.count = static_cast<uint32_t>(entry.draft.size());
+    n_rows += entry.count - 1;
+  }
+}
+
 PlanEntry Scheduler::entry_for(Sequence& s, uint32_t count) const {
-  PlanEntry entry{&s, s.n_done, std::min(count, s.n_to_do()), models::LogitsWanted::kNone};
+  PlanEntry entry{&s, s.n_done, std::min(count, s.n_to_do())};
   if (s.wants_prompt_logprobs()) entry.count = std::min(entry.count, options_.max_logprob_rows);
   return entry;
 }
@@ -211,7 +243,10 @@ bool Scheduler::get_pages(PlanEntry& entry) {
   entry.count = std::min(entry.count, room - entry.first);
   const bool is_end = entry.first + entry.count == s.n_known();
   // After a preemption the first rows' logprobs may have been sent already.
-  if (s.wants_prompt_logprobs() && entry.first + entry.count > s.n_prompt_logprobs) {
+  if (!entry.draft.empty()) {
+    entry.draft.resize(entry.count);
+    entry.logits = models::LogitsWanted::kAll;
+  } else if (s.wants_prompt_logprobs() && entry.first + entry.count > s.n_prompt_logprobs) {
     entry.logits = models::LogitsWanted::kAll;
   } else if (is_end && s.request.max_new_tokens > 0) {
     entry.logits = models::LogitsWanted::kLast;

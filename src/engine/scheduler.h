@@ -1,5 +1,5 @@
 // Decides what the next step computes: continuous batching over one model's sequences. The plan is
-// a value: prompt chunk, decode step and, later, a verified draft differ only in `count`.
+// a value: prompt chunk, decode step and a draft to verify differ only in `count`.
 //
 // - Every step takes a row of each sequence with one token to do, and one prompt chunk sized by
 // time.
@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "engine/fair_order.h"
@@ -29,6 +30,8 @@ struct SchedulerOptions {
   uint32_t max_chunk = 512;                       // prompt tokens of one step
   uint32_t chunk_multiple = 32;                   // and their granularity
   uint32_t max_logprob_rows = 64;                 // of a chunk whose every position wants logits
+  bool speculates = true;                         // guesses tokens where it pays (speculation.h)
+  size_t max_drafting = 4;                        // streams; with more, a step is wide already
   std::chrono::microseconds step_budget{75'000};  // while someone's stream waits for the step
   std::chrono::microseconds quiet_budget{300'000};  // while nobody's does
 };
@@ -38,11 +41,15 @@ struct PlanEntry {
   uint32_t first = 0;  // position
   uint32_t count = 0;
   models::LogitsWanted logits = models::LogitsWanted::kNone;
+  // The last known token and, behind it, guesses: `count` in all. Empty where all are known.
+  std::vector<TokenId> draft = {};
+
+  std::span<const TokenId> tokens() const;
   size_t n_logit_rows() const;
 };
 struct StepPlan {
   std::vector<PlanEntry> entries;
-  size_t n_decode_rows = 0, n_prompt_rows = 0, n_logit_rows = 0;
+  size_t n_decode_rows = 0, n_prompt_rows = 0, n_logit_rows = 0;  // guesses are decode rows
 };
 
 // Not thread-safe. Owns the sequences between add() and take().
@@ -59,7 +66,8 @@ class Scheduler {
 
   // Pages for all of the plan are there. Empty only when there is nothing to do.
   StepPlan plan(const StepCost& cost);
-  // Accounts for an entry that was run.
+  // Accounts for an entry that was run; of a draft, for one row at a time, as long as its guesses
+  // turn out right.
   void advance(const PlanEntry& entry);
 
   bool has_work() const { return !waiting_.empty() || !running_.empty(); }
@@ -77,6 +85,7 @@ class Scheduler {
   void look_up_prefixes();
   StepPlan plan_running(const StepCost& cost);
   Sequence* next_prompt() const;
+  void add_drafts(std::vector<PlanEntry>& wanted, const StepCost& cost) const;
   PlanEntry entry_for(Sequence& sequence, uint32_t count) const;
   bool get_pages(PlanEntry& entry);
   void preempt(Sequence* sequence);

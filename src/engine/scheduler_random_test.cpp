@@ -18,7 +18,7 @@ using testing::Told;
 
 struct World {
   explicit World(uint64_t seed) : random(seed) {
-    shape.page_tokens = pick(1, 6);
+    shape.page_tokens = pick(0, 3) == 0 ? 16 : pick(1, 6);
     switch (pick(0, 3)) {
       case 0: shape.windows = {0}; break;
       case 1: shape.windows = {0, pick(1, 9)}; break;
@@ -29,11 +29,16 @@ struct World {
     options.chunk_multiple = pick(1, 4);
     options.max_chunk = options.chunk_multiple * pick(1, 4);
     options.max_logprob_rows = pick(1, 5);
+    options.max_drafting = pick(1, 6);
+    shape.habit = pick(0, 1) == 0 ? 0.0f : 5.0f;
     shape.max_rows = options.max_running + options.max_chunk;
     shape.context_length = 64;
     // From what barely holds one sequence up to plenty. Pages are 4096 bytes each here.
     const Clock clock = [this] { return now; };
-    log->on_run = [this](auto) { now += std::chrono::milliseconds(pick(1, 200)); };
+    // Where text repeats itself, steps are alike: guesses pay.
+    log->on_run = [this](auto) {
+      now += std::chrono::milliseconds(shape.habit > 0.0f ? 20 : pick(1, 200));
+    };
     for (uint64_t n_pages = pick(1, 2) == 1 ? pick(4, 30) : pick(30, 200); !loop; ++n_pages) {
       auto made = ModelLoop::create("m", std::make_unique<FakeRunner>(shape, log), n_pages * 4096,
                                     options, clock);
@@ -60,7 +65,7 @@ struct World {
     for (uint32_t i = 0; i < n_more; ++i) {
       r.prompt.push_back(static_cast<TokenId>(pick(0, 2)));
     }
-    r.max_new_tokens = pick(0, 3) == 0 ? 0 : pick(1, 16);
+    r.max_new_tokens = pick(0, 3) == 0 ? 0 : pick(1, 24);
     const uint64_t most = loop->model().context_length;
     if (r.prompt.size() >= most) r.prompt.resize(most / 2);
     if (r.prompt.empty()) r.prompt.push_back(1);
@@ -148,7 +153,11 @@ struct World {
   std::vector<std::vector<TokenId>> conversations = {{0, 1, 2, 0, 1, 2, 0, 1, 2, 0}};
 };
 
-void run_world(uint64_t seed, uint64_t& n_preempted, uint64_t& n_cached) {
+struct Sums {
+  uint64_t n_preempted = 0, n_cached = 0, n_drafted = 0, n_accepted = 0;
+};
+
+void run_world(uint64_t seed, Sums& sums) {
   World world(seed);
   const uint32_t n_actions = world.pick(5, 40);
   for (uint32_t i = 0; i < n_actions; ++i) {
@@ -175,17 +184,19 @@ void run_world(uint64_t seed, uint64_t& n_preempted, uint64_t& n_cached) {
   for (const auto& [id, told] : world.heard) {
     world.check_answer(id);
     if (::testing::Test::HasFatalFailure()) return;
-    n_cached += told.usage.cached_tokens;
+    sums.n_cached += told.usage.cached_tokens;
     any_cancelled |= told.reason == FinishReason::kCancelled;
     n_expected_rows += told.usage.prompt_tokens - told.usage.cached_tokens;
     if (told.usage.new_tokens > 0) n_expected_rows += told.usage.new_tokens - 1;
   }
   EngineStats stats;
   world.loop->add_stats(stats);
-  n_preempted += stats.n_preempted;
+  sums.n_preempted += stats.n_preempted;
+  sums.n_drafted += stats.drafted_tokens;
+  sums.n_accepted += stats.accepted_tokens;
   // cached_tokens is exact: what was not cached was computed, once.
   if (!any_cancelled && stats.n_preempted == 0) {
-    ASSERT_EQ(world.log->n_rows, n_expected_rows);
+    ASSERT_EQ(world.log->n_rows, n_expected_rows + stats.drafted_tokens - stats.accepted_tokens);
   }
   // Every page came back: none held by a sequence, and those of the tree on demand.
   ASSERT_EQ(stats.kv_bytes_used, 0u);
@@ -197,15 +208,17 @@ void run_world(uint64_t seed, uint64_t& n_preempted, uint64_t& n_cached) {
 }
 
 TEST(SchedulerRandom, EveryAnswerIsTheOneTheRequestGetsAlone) {
-  uint64_t n_preempted = 0, n_cached = 0;
+  Sums sums;
   for (uint64_t seed = 0; seed < 3000; ++seed) {
     SCOPED_TRACE(seed);
-    run_world(seed, n_preempted, n_cached);
+    run_world(seed, sums);
     if (HasFatalFailure()) return;
   }
   // The worlds are worth nothing if they never get into trouble.
-  EXPECT_GT(n_preempted, 100u);
-  EXPECT_GT(n_cached, 10000u);
+  EXPECT_GT(sums.n_preempted, 100u);
+  EXPECT_GT(sums.n_cached, 10000u);
+  EXPECT_GT(sums.n_accepted, 500u);
+  EXPECT_GT(sums.n_drafted, sums.n_accepted + 1000u);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "engine/engine.h"
 #include "engine/kv_cache.h"
 #include "engine/sampler.h"
+#include "engine/speculation.h"
 
 namespace maru::engine {
 
@@ -31,6 +32,7 @@ struct Sequence {
   SequenceKv kv;
   uint64_t seen_version = UINT64_MAX;  // of the prefix tree, when last looked up
   Sampler sampler;
+  DraftGate gate;
 
   uint32_t n_accounted = 0;  // positions that were computed or taken from the tree at least once
   uint32_t n_cached = 0;     // prompt tokens taken from the tree

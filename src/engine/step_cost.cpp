@@ -10,6 +10,12 @@ constexpr double kWeightOfNew = 0.2;
 constexpr double kLeastRowUs = 0.01;
 constexpr double kMostRows = 1e6;
 
+constexpr size_t kExactRows = 16;
+size_t bucket_of(size_t n_rows) {
+  if (n_rows <= kExactRows) return n_rows;
+  return std::min<size_t>(kExactRows - 4 + static_cast<size_t>(std::bit_width(n_rows - 1)), 31);
+}
+
 }  // namespace
 
 void StepCost::Average::add(double sample) {
@@ -23,7 +29,7 @@ void StepCost::record(size_t n_decode_rows, size_t n_prompt_rows, Duration taken
     const double rest = us - decode_us(n_decode_rows);
     prompt_row_.add(std::max(rest / static_cast<double>(n_prompt_rows), kLeastRowUs));
   } else if (n_decode_rows > 0) {
-    decode_[std::min<size_t>(std::bit_width(n_decode_rows), decode_.size() - 1)].add(us);
+    decode_[bucket_of(n_decode_rows)].add(us);
   }
 }
 
@@ -34,10 +40,9 @@ uint32_t StepCost::prompt_rows(size_t n_decode_rows, Duration budget, uint32_t m
   return std::max(static_cast<uint32_t>(rows) / multiple * multiple, multiple);
 }
 
-// The nearest batch size that was measured; smaller ones first, as they are the more frequent.
 double StepCost::decode_us(size_t n_rows) const {
   if (n_rows == 0) return 0.0;
-  const size_t bucket = std::min<size_t>(std::bit_width(n_rows), decode_.size() - 1);
+  const size_t bucket = bucket_of(n_rows);
   for (size_t i = bucket; i > 0; --i) {
     if (decode_[i].is_known) return decode_[i].value;
   }

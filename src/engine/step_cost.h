@@ -1,5 +1,6 @@
 // How long steps take, learnt from the steps: a running average of decode-only steps by batch size
-// (powers of two) and of a prompt row on top of them. Sizes prompt chunks by time.
+// (exact up to 16 rows, then powers of two) and of a prompt row on top of them. Sizes prompt chunks
+// by time, and tells whether more rows a step would pay.
 #pragma once
 
 #include <array>
@@ -18,6 +19,9 @@ class StepCost {
   // Prompt rows that fit into `budget` beside the decode rows: a multiple of `multiple`, at least
   // one multiple (also before anything was measured).
   uint32_t prompt_rows(size_t n_decode_rows, Duration budget, uint32_t multiple) const;
+  // Microseconds of a step with `n_rows` rows and no prompt, by the nearest size that was measured:
+  // smaller ones first, so that what is not known yet seems worth a try. 0 if nothing is known.
+  double decode_us(size_t n_rows) const;
 
  private:
   struct Average {
@@ -25,9 +29,7 @@ class StepCost {
     bool is_known = false;
     void add(double sample);
   };
-  double decode_us(size_t n_rows) const;
-
-  std::array<Average, 16> decode_;  // [bit width of the number of rows]
+  std::array<Average, 32> decode_;  // [bucket_of(rows)]
   Average prompt_row_;
 };
 

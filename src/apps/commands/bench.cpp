@@ -3,12 +3,14 @@
 #include <functional>
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <vector>
 
 #include "apps/command.h"
 #include "apps/files.h"
 #include "apps/load.h"
 #include "apps/options.h"
+#include "apps/sampling_share.h"
 #include "apps/terminal.h"
 #include "base/json.h"
 #include "kernels/dispatch.h"
@@ -25,6 +27,7 @@ struct Arguments {
   uint32_t n_generate = 128;
   uint32_t depth = 0;
   uint32_t n_repeat = 5;
+  std::string sample;
   bool json = false;
 };
 
@@ -130,17 +133,29 @@ Result<int> run(const Arguments& arguments, const service::Settings& settings) {
       if (round > 0) tg.rates.push_back(rate);
     }
   }
+  std::optional<SamplingShare> sampling;
+  if (!arguments.sample.empty()) {
+    MARU_ASSIGN_OR_RETURN(const auto params,
+                          parse_sampling(arguments.sample, model->info().vocab_size));
+    MARU_ASSIGN_OR_RETURN(sampling, measure_sampling(*model, params, n_positions));
+  }
   progress.clear();
   if (arguments.json) {
-    const Json out = {{"model", location.name},
-                      {"threads", model->pool().size()},
-                      {"isa", kernels::isa_name(model->isa())},
-                      {"kernels", kernels_used(*model)},
-                      {"pp_tokens_per_s", pp.median()},
-                      {"tg_tokens_per_s", tg.median()},
-                      {"pp", describe(pp, arguments.n_prompt)},
-                      {"tg", describe(tg, arguments.n_generate)},
-                      {"depth", arguments.depth}};
+    Json out = {{"model", location.name},
+                {"threads", model->pool().size()},
+                {"isa", kernels::isa_name(model->isa())},
+                {"kernels", kernels_used(*model)},
+                {"pp_tokens_per_s", pp.median()},
+                {"tg_tokens_per_s", tg.median()},
+                {"pp", describe(pp, arguments.n_prompt)},
+                {"tg", describe(tg, arguments.n_generate)},
+                {"depth", arguments.depth}};
+    if (sampling) {
+      out["sampling"] = {{"parameters", arguments.sample},
+                         {"step_ms", sampling->step_ms},
+                         {"sampling_ms", sampling->sampling_ms},
+                         {"share", sampling->share}};
+    }
     write_stdout(dump_json(out) + "\n");
     return 0;
   }
@@ -153,6 +168,11 @@ Result<int> run(const Arguments& arguments, const service::Settings& settings) {
   };
   print("pp", arguments.n_prompt, pp);
   print("tg", arguments.n_generate, tg);
+  if (sampling) {
+    write_stdout(fmt::format("sampling {:.1f} us of {:.2f} ms a token: {:.2f} %  ({})\n",
+                             sampling->sampling_ms * 1e3, sampling->step_ms + sampling->sampling_ms,
+                             sampling->share * 100.0, arguments.sample));
+  }
   return 0;
 }
 
@@ -167,10 +187,13 @@ CommandBody declare(Options& options) {
   options.number("-d,--depth", arguments->depth, 0, 1U << 20,
                  "tokens in the cache before tokens are generated");
   options.number("-r,--repeat", arguments->n_repeat, 1, 1000, "repetitions after one to warm up");
+  options.text("--sample", arguments->sample,
+               "also measure sampling with these parameters: top_k=64,top_p=0.95");
   options.toggle("--json", arguments->json, "print JSON with every sample");
   options.examples(
       "  maru bench model.gguf -t 2 -p 512 -n 128 -r 5 --json\n"
       "  MARU_FORCE_ISA=avx2 maru bench model.gguf\n"
+      "  maru bench model.gguf -p 0 -n 256 --sample temperature=1,top_k=64,top_p=0.95\n"
       "pp reads a prompt in steps of 512, tg generates token by token behind --depth tokens.\n"
       "Figures are medians; leave the machine alone meanwhile.");
   return [arguments](const Context& context) { return run(*arguments, context.settings()); };

@@ -28,6 +28,7 @@ struct FakeShape {
   uint32_t context_length = 1024;
   size_t max_rows = 64;
   TokenId nan_token = -1;  // logits after this token are NaN
+  float habit = 0.0f;      // added to the logit of the token's successor: text that repeats itself
 };
 
 inline uint64_t mix(uint64_t a, uint64_t b) {
@@ -57,6 +58,7 @@ uint64_t fake_seen(const FakeShape& shape, uint32_t position, const RowAt& row_a
 inline void fake_logits(const FakeShape& shape, uint64_t hash, TokenId token, float* out) {
   for (uint32_t v = 0; v < shape.vocab_size; ++v) {
     out[v] = static_cast<float>(mix(hash, v) >> 44) * 0x1.0p-17f - 4.0f;
+    if (v == (static_cast<uint32_t>(token) + 1) % 6) out[v] += shape.habit;
     if (token == shape.nan_token) out[v] = std::numeric_limits<float>::quiet_NaN();
   }
 }
