@@ -76,7 +76,7 @@ class Peer:
 
     def choose(self, key, rate) -> Setting:
         """The best of all builds, attention and repacking; then of larger batches, if it may
-        matter (`key` ends in a prompt's length). One run each; chosen once for a key."""
+        matter (`key` ends in the length of what is read). One run each; chosen once for a key."""
         if key not in self._chosen:
             many = [
                 Setting(build, attention, 512, repack)
@@ -97,7 +97,9 @@ class Peer:
         return self.choose((model, "prompt", n), lambda s: self.prompt_rate(model, n, 1, s))
 
     def decode_setting(self, model, depth: int) -> Setting:
-        return self.choose((model, "decode", 0), lambda s: self.decode_rate(model, 32, 0, 1, s))
+        return self.choose(
+            (model, "decode", depth), lambda s: self.decode_rate(model, 32, depth, 1, s)
+        )
 
 
 def build_peer() -> None:

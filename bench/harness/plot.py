@@ -11,10 +11,10 @@ from .svg import grouped_bars
 def latest(lines: list) -> list:
     """Of lines that measure the same thing on the same machine, the last one."""
     found = {}
-    for line in lines:
+    for line in sorted(lines, key=lambda x: x["date"]):
         key = tuple(
             str(line.get(k))
-            for k in ("bench", "what", "model", "bar", "layout", "rows", "mb", "threads")
+            for k in ("bench", "what", "model", "bar", "layout", "isa", "rows", "mb", "threads")
         )
         found[(*key, line["machine"]["cpu"])] = line
     return list(found.values())

@@ -13,7 +13,7 @@ from .peer import Peer
 from .results import say
 
 CONTEXT = 512
-MAX_REFERENCE_BYTES = 1.4e9
+MAX_REFERENCE_BYTES = 3e9
 
 
 def sha256(path: pathlib.Path) -> str:

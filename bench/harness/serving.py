@@ -28,12 +28,15 @@ def request(model: pathlib.Path, ids: list, n: int) -> dict:
     }
 
 
-def window(ids: list, index: int, size: int) -> list:
-    """The index-th piece of the text; pieces begin again at another place when the text is used up,
-    so that two of them never begin alike."""
-    per_round = len(ids) // size - 1
-    begin = index % per_round * size + index // per_round * 7
-    return ids[begin : begin + size]
+# Prompts of different uses begin with different tokens, so that none finds the pages of another.
+USES = ["first", "pause", "long", "streams 1", "streams 4", "streams 8", "streams 16", "streams 64"]
+
+
+def window(ids: list, use: str, index: int, size: int) -> list:
+    """The index-th piece of the text, behind a token that no other use and index has."""
+    known = USES.index(use) if use in USES else len(USES)
+    begin = index * size % (len(ids) - size)
+    return [1000 + 2000 * known + index] + ids[begin : begin + size - 1]
 
 
 def run_streams(server: Server, model, prompts: list, outputs: int) -> dict:
@@ -61,7 +64,7 @@ def peer_setting(env: Environment, peer: Peer, model, n: int) -> Setting:
 
     def rate(setting: Setting) -> float:
         with start_peer(peer, model, setting, PROMPT + OUTPUTS + 16, n) as server:
-            prompts = [window(env.text_ids(model), i, PROMPT) for i in range(n)]
+            prompts = [window(env.text_ids(model), "", i, PROMPT) for i in range(n)]
             return run_streams(server, model, prompts, 32)["rate"]
 
     return peer.choose((model, f"serving {n}", 0), rate)
@@ -74,7 +77,7 @@ def measure_streams(env: Environment, peer: Peer, model: pathlib.Path, n: int) -
     setting = peer_setting(env, peer, model, n)
 
     def prompts(pair: int) -> list:
-        return [window(ids, pair * n + i, PROMPT) for i in range(n)]
+        return [window(ids, f"streams {n}", pair * n + i, PROMPT) for i in range(n)]
 
     def ours(pair: int) -> dict:
         with start_maru(env, model, *maru_flags(n)) as server:
@@ -127,7 +130,8 @@ def measure_pause(env: Environment, peer: Peer | None, model: pathlib.Path) -> d
     ids = env.text_ids(model)
 
     def run(server: Server, i: int) -> float:
-        return longest_pause(server, model, window(ids, i, PROMPT), window(ids, i, LONG_PROMPT))
+        long_ids = window(ids, "long", i, LONG_PROMPT)
+        return longest_pause(server, model, window(ids, "pause", i, PROMPT), long_ids)
 
     ours = []
     for i in range(env.n_pairs):
@@ -155,9 +159,8 @@ def measure_first_token(env: Environment, peer: Peer, model: pathlib.Path) -> di
         time.sleep(2)  # what is kept for later starts is written behind the first one
 
     def ask(server: Server, pair: int) -> float:
-        return (
-            Client(server.port).ask(request(model, window(ids, pair, FIRST_TOKEN_PROMPT), 4)).first
-        )
+        prompt = window(ids, "first", pair, FIRST_TOKEN_PROMPT)
+        return Client(server.port).ask(request(model, prompt, 4)).first
 
     def cached(server: Server, pair: int) -> float:
         return statistics.median(ask(server, pair) for _ in range(5))

@@ -84,8 +84,10 @@ class Reports(unittest.TestCase):
 
     def test_the_last_line_of_a_measurement_counts(self):
         line = {"bench": "model", "what": "pp512", "model": "m", "machine": {"cpu": "c"}}
-        kept = plot.latest([line | {"n": 1}, line | {"what": "tg", "n": 2}, line | {"n": 3}])
-        self.assertEqual([x["n"] for x in kept], [3, 2])
+        newer, older = line | {"n": 1, "date": "2026-02"}, line | {"n": 2, "date": "2026-01"}
+        other = line | {"what": "tg128", "n": 3, "date": "2026-01"}
+        kept = plot.latest([newer, older, other])
+        self.assertEqual([x["n"] for x in kept], [1, 3])
 
     def test_grid_lines_are_round_and_few(self):
         for largest in (0.7, 9, 37, 480, 3600, 81_000):
