@@ -1,14 +1,14 @@
 """llama.cpp's llama-bench: its settings, its JSON, and the choice of the best setting."""
 
 import dataclasses
+import itertools
 import json
 import os
 import pathlib
-import subprocess
 import sys
 
 from .environment import Environment, run
-from .machine import ROOT, has_amx
+from .machine import has_amx
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,33 +74,38 @@ class Peer:
     def decode_rate(self, model, n: int, depth: int, repeat: int, setting: Setting) -> float:
         return self.bench(model, setting, "-p", 0, "-n", n, "-d", depth, "-r", repeat)
 
-    def choose(self, key, rate) -> Setting:
-        """The best of all builds, attention and repacking; then of larger batches, if it may
-        matter (`key` ends in the length of what is read). One run each; chosen once for a key."""
+    def choose(self, key, candidates: list, rate) -> Setting:
+        """The fastest candidate by one run each; chosen once for a key."""
         if key not in self._chosen:
-            many = [
-                Setting(build, attention, 512, repack)
-                for build in self.builds
-                for attention in (True, False)
-                # Settings that take long are tried without the one that never won for long prompts.
-                for repack in ((True, False) if key[-1] <= 512 else (True,))
-            ]
-            best, best_rate = best_setting(many, rate)
-            if key[-1] > 512:
-                larger = dataclasses.replace(best, ubatch=2048)
-                if rate(larger) > best_rate:
-                    best = larger
-            self._chosen[key] = best
+            self._chosen[key] = best_setting(candidates, rate)[0]
         return self._chosen[key]
 
+    def short_candidates(self) -> list:
+        switches = itertools.product(self.builds, (True, False), (True, False))
+        return [Setting(build, attention, 512, repack) for build, attention, repack in switches]
+
+    def long_setting(self, key, short: Setting, rate) -> Setting:
+        """What takes long is tried with the build and repacking that won where it was short: with
+        and without flash attention, and then in larger batches."""
+        many = [dataclasses.replace(short, flash_attention=on) for on in (True, False)]
+        best = self.choose((key, "attention"), many, rate)
+        larger = dataclasses.replace(best, ubatch=2048)
+        return self.choose((key, "batch"), [best, larger], rate)
+
     def prompt_setting(self, model, n: int) -> Setting:
-        return self.choose((model, "prompt", n), lambda s: self.prompt_rate(model, n, 1, s))
+        def rate(setting: Setting) -> float:
+            return self.prompt_rate(model, n, 1, setting)
+
+        if n <= 512:
+            return self.choose((model, "prompt", n), self.short_candidates(), rate)
+        return self.long_setting((model, "prompt", n), self.prompt_setting(model, 512), rate)
 
     def decode_setting(self, model, depth: int) -> Setting:
-        return self.choose(
-            (model, "decode", depth), lambda s: self.decode_rate(model, 32, depth, 1, s)
-        )
+        def rate(setting: Setting) -> float:
+            return self.decode_rate(model, 32, depth, 1, setting)
 
-
-def build_peer() -> None:
-    subprocess.run([sys.executable, ROOT / "bench/peer/build.py"], check=True, stdout=sys.stderr)
+        if depth == 0:
+            return self.choose((model, "decode", 0), self.short_candidates(), rate)
+        short = self.decode_setting(model, 0)
+        many = [dataclasses.replace(short, flash_attention=on) for on in (True, False)]
+        return self.choose((model, "decode", depth), many, rate)

@@ -5,7 +5,7 @@ import tempfile
 import unittest
 
 from harness import machine, results
-from harness.peer import Setting, best_setting, parse_bench
+from harness.peer import Peer, Setting, best_setting, parse_bench
 from harness.quality import n_chunks, parse_divergence
 from harness.servers import proportional_bytes
 
@@ -88,6 +88,24 @@ class PeerBench(unittest.TestCase):
             best_setting(settings, lambda s: 2.0 if not s.repack else 1.0), (settings[2], 2.0)
         )
         self.assertEqual(best_setting(settings, lambda s: 1.0)[0], settings[0])
+
+    def test_long_prompts_keep_what_won_for_short_ones_and_try_larger_batches(self):
+        peer = Peer.__new__(Peer)
+        peer.builds, peer._chosen, tried = ["a", "b"], {}, []
+
+        def rate(model, n, repeat, setting):
+            tried.append((n, setting))
+            fast = setting.build == "b" and not setting.repack
+            return 10 * fast + (n > 512 and setting.ubatch == 2048) - setting.flash_attention
+
+        peer.prompt_rate = rate
+        self.assertEqual(peer.prompt_setting("m", 512), Setting("b", False, 512, False))
+        self.assertEqual(len(tried), 8)
+        self.assertEqual(peer.prompt_setting("m", 4096), Setting("b", False, 2048, False))
+        self.assertEqual({n for n, _ in tried[8:]}, {4096})
+        n_tried = len(tried)
+        peer.prompt_setting("m", 4096)
+        self.assertEqual(len(tried), n_tried)
 
     def test_flags(self):
         setting = Setting(flash_attention=False, ubatch=2048, repack=False)
