@@ -46,6 +46,27 @@ def compare_table(lines: list) -> str:
     return "\n".join(rows)
 
 
+def latency_text(line: dict, name: str, of: str) -> str:
+    return " / ".join(f"{line[f'{name}_{of}'][p]:.0f}" for p in ("p50_ms", "p95_ms", "p99_ms"))
+
+
+def stream_table(lines: list) -> str:
+    rows = [
+        "| model | streams | program | tokens/s | ratio | with lookup | first, ms | between, ms |",
+        "|---|---|---|---:|---:|---:|---:|---:|",
+    ]
+    for x in lines:
+        for name in ("maru", "peer"):
+            ratio = ratio_text(x["ratio"]) if name == "maru" else ""
+            lookup = f"{x['maru_lookup']['median']:.0f}" if name == "maru" else ""
+            rows.append(
+                f"| {x['model'].removesuffix('.gguf')} | {x['what'].removesuffix(' streams')} "
+                f"| {name} | {statistics.median(x[name]):.0f} | {ratio} | {lookup} "
+                f"| {latency_text(x, name, 'first')} | {latency_text(x, name, 'gap')} |"
+            )
+    return "\n".join(rows)
+
+
 def kernel_table(lines: list) -> str:
     rows = [
         "| layout | kernel | rows | GMAC/s | GB/s | share of the peak |",
@@ -107,7 +128,7 @@ def page(lines: list, plots: list) -> str:
     parts = [
         ("Bars", table, [x for x in lines if x["bench"] == "bars"]),
         ("Prompt and decode", compare_table, compared(lines, "model")),
-        ("Streams", compare_table, compared(lines, "serving")),
+        ("Streams", stream_table, compared(lines, "serving")),
         (
             "First token, pause, start, memory",
             plain_table,

@@ -71,7 +71,10 @@ def peer_setting(env: Environment, peer: Peer, model, n: int) -> Setting:
 
 
 def measure_streams(env: Environment, peer: Peer, model: pathlib.Path, n: int) -> dict:
-    """Output tokens a second of n streams with distinct prompts; a fresh server for each run."""
+    """Output tokens a second of n streams with distinct prompts; a fresh server for each run.
+
+    Compared without speculation: greedy answers of small models past their end repeat themselves,
+    which flatters guesses from earlier text. With it, Maru's figure stands in `maru_lookup`."""
     say(f"{n} streams of {PROMPT} + {OUTPUTS} tokens, {model.name}")
     ids = env.text_ids(model)
     setting = peer_setting(env, peer, model, n)
@@ -79,8 +82,8 @@ def measure_streams(env: Environment, peer: Peer, model: pathlib.Path, n: int) -
     def prompts(pair: int) -> list:
         return [window(ids, f"streams {n}", pair * n + i, PROMPT) for i in range(n)]
 
-    def ours(pair: int) -> dict:
-        with start_maru(env, model, *maru_flags(n)) as server:
+    def ours(pair: int, speculation: str = "off") -> dict:
+        with start_maru(env, model, *maru_flags(n), "--speculation", speculation) as server:
             return run_streams(server, model, prompts(pair), OUTPUTS)
 
     def theirs(pair: int) -> dict:
@@ -98,6 +101,8 @@ def measure_streams(env: Environment, peer: Peer, model: pathlib.Path, n: int) -
         "ratio": ratios([(a["rate"], b["rate"]) for a, b in pairs]),
         "peer_setting": str(setting),
     }
+    guessed = [ours(env.n_pairs + i, "lookup")["rate"] for i in range(min(3, env.n_pairs))]
+    line["maru_lookup"] = spread(guessed)
     for name, side in (("maru", 0), ("peer", 1)):
         line[f"{name}_first"] = latency([t for pair in pairs for t in pair[side]["first"]])
         line[f"{name}_gap"] = latency([t for pair in pairs for t in pair[side]["gaps"]])

@@ -1,3 +1,5 @@
+"""sample.jsonl holds lines as script/bench writes them, for their form: its figures mean nothing."""
+
 import pathlib
 import tempfile
 import unittest
@@ -75,8 +77,9 @@ class Reports(unittest.TestCase):
             plot.plot_results([str(SAMPLE)], folder)
             page = (folder / "figures.md").read_text(encoding="utf-8")
             drawing = xml.parse(folder / "speed.svg").getroot()
-        for heading in ("## Bars", "## Prompt and decode", "![speed](speed.svg)"):
-            self.assertIn(heading, page)
+        for part in ("## Bars", "## Prompt and decode", "## Streams", "## Quality", "(speed.svg)"):
+            self.assertIn(part, page)
+        self.assertIn("| 16 | maru | 518 | 14.30 (14.30 to 14.30) | 520 | 349 / 770 / 770 |", page)
         labels = [x.text for x in drawing.iter("{http://www.w3.org/2000/svg}text")]
         n_lines = len(plot.compared(read_results(str(SAMPLE)), "model"))
         self.assertGreater(n_lines, 1)
