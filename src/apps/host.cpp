@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <future>
 #include <utility>
 
 #include "apps/files.h"
@@ -12,6 +13,7 @@
 namespace maru::apps {
 
 Host::~Host() {
+  packing_.reset();
   // The service first: it cancels what runs, and the engine confirms before it ends.
   service_.reset();
   engine_.reset();
@@ -29,13 +31,16 @@ Result<std::unique_ptr<Host>> Host::start(const Context& context) {
   options.scheduler.max_running = settings.max_running;
   options.scheduler.speculates = settings.speculation != "off";
   const StepSize step = engine_step(settings);
+  // Neither needs the other.
+  auto text_loading = std::async(std::launch::async, [&] {
+    return service::load_model_text(location, settings.default_chat_template);
+  });
   auto loaded = load_model(location, settings, host->pool_, step);
   if (tells) write_stderr("\r\x1b[K");
   if (!loaded) return std::move(loaded).error();
   host->plan_ = loaded->plan;
   host->isa_ = loaded->isa;
-  MARU_ASSIGN_OR_RETURN(service::ModelText text,
-                        service::load_model_text(location, settings.default_chat_template));
+  MARU_ASSIGN_OR_RETURN(service::ModelText text, text_loading.get());
 
   const uint32_t context_length = loaded->plan.context_length;
   engine::LocalModel model;
@@ -43,7 +48,7 @@ Result<std::unique_ptr<Host>> Host::start(const Context& context) {
   model.kv_bytes = std::max(loaded->plan.kv_pool_bytes,
                             service::kv_page_bytes(loaded->model->kv_layout(), context_length,
                                                    options.scheduler.max_chunk));
-  model.runner = engine::make_model_runner(std::move(loaded->model), host->pool_, step.n_tokens);
+  model.runner = engine::make_model_runner(loaded->model, host->pool_, step.n_tokens);
   std::vector<engine::LocalModel> models;
   models.push_back(std::move(model));
   MARU_ASSIGN_OR_RETURN(auto engine, engine::LocalEngine::create(std::move(models), options));
@@ -58,6 +63,7 @@ Result<std::unique_ptr<Host>> Host::start(const Context& context) {
   served.created_unix_seconds = static_cast<int64_t>(std::time(nullptr));
   host->service_ = std::make_shared<service::GenerationService>(
       host->engine_, std::vector<service::ServedModel>{std::move(served)});
+  host->packing_.emplace(loaded->model);
   return host;
 }
 

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "apps/command.h"
 #include "apps/load.h"
+#include "apps/packing.h"
 #include "service/generation.h"
 
 namespace maru::apps {
@@ -29,6 +31,7 @@ class Host {
   kernels::Isa isa_ = kernels::Isa::kScalar;
   std::shared_ptr<engine::Engine> engine_;
   std::shared_ptr<service::GenerationService> service_;
+  std::optional<PackingTask> packing_;
 };
 
 }  // namespace maru::apps

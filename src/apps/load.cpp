@@ -4,13 +4,17 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "apps/packing.h"
+#include "base/files.h"
 #include "engine/local_engine.h"
 #include "kernels/dispatch.h"
+#include "models/prepared.h"
 
 namespace maru::apps {
 
@@ -44,12 +48,19 @@ Result<models::MemoryEstimate> estimate_load(const service::ModelLocation& locat
   return need;
 }
 
+namespace {
+
+Status refuse_tokenizer_only(const service::ModelLocation& location) {
+  if (location.kind != service::ModelKind::kTokenizerOnly) return {};
+  return Error{ErrorCode::kInvalidArgument,
+               fmt::format("{} holds a tokenizer but no weights", location.path),
+               "name a GGUF file or a folder with config.json and model.safetensors", "model"};
+}
+
+}  // namespace
+
 Result<models::ModelInfo> read_model_info(const service::ModelLocation& location) {
-  if (location.kind == service::ModelKind::kTokenizerOnly) {
-    return Error{ErrorCode::kInvalidArgument,
-                 fmt::format("{} holds a tokenizer but no weights", location.path),
-                 "name a GGUF file or a folder with config.json and model.safetensors", "model"};
-  }
+  MARU_RETURN_IF_ERROR(refuse_tokenizer_only(location));
   return models::Model::read_info(location.path);
 }
 
@@ -58,18 +69,28 @@ Result<LoadedModel> load_model(const service::ModelLocation& location,
                                const StepSize& step) {
   LoadedModel loaded;
   loaded.location = location;
-  MARU_ASSIGN_OR_RETURN(const models::ModelInfo info, read_model_info(location));
-  MARU_ASSIGN_OR_RETURN(const auto need, estimate_load(location, info, settings, step));
-  MARU_ASSIGN_OR_RETURN(loaded.plan, service::plan_memory(need,
-                                                          {settings.context, info.context_length,
-                                                           uint64_t{settings.kv_memory_mib} << 20},
-                                                          read_memory_limits()));
+  MARU_RETURN_IF_ERROR(refuse_tokenizer_only(location));
+  MARU_ASSIGN_OR_RETURN(const models::PreparedModel prepared,
+                        models::prepare_model(location.path, kv_type_of(settings)));
+  MARU_ASSIGN_OR_RETURN(models::MemoryEstimate need,
+                        models::Model::estimate_memory(prepared, step.n_tokens));
+  service::add_vocabulary(need, prepared.config.vocab_size, step.n_logit_rows);
+  MARU_ASSIGN_OR_RETURN(loaded.plan,
+                        service::plan_memory(need,
+                                             {settings.context, prepared.config.context_length,
+                                              uint64_t{settings.kv_memory_mib} << 20},
+                                             read_memory_limits()));
   MARU_ASSIGN_OR_RETURN(loaded.isa, kernels::choose_isa());
   models::LoadOptions options;
   options.isa = loaded.isa;
   options.kv_type = kv_type_of(settings);
-  MARU_ASSIGN_OR_RETURN(loaded.model, models::Model::load(location.path, options, pool));
+  options.packed_folder = packed_folder(settings);
+  MARU_ASSIGN_OR_RETURN(loaded.model, models::Model::load(prepared, options, pool));
   return loaded;
+}
+
+std::string packed_folder(const service::Settings& settings) {
+  return settings.packed_cache == "on" ? data_folder() + "/cache/packed" : std::string();
 }
 
 size_t logit_rows(uint32_t n_vocab, size_t max_rows) {
@@ -99,7 +120,14 @@ Result<std::unique_ptr<SoloModel>> SoloModel::load(const service::ModelLocation&
   settings.context = std::max<uint32_t>(n_tokens, 1);
   settings.kv_memory_mib = 0;
   std::unique_ptr<SoloModel> solo(new SoloModel(thread_count(settings)));
-  MARU_ASSIGN_OR_RETURN(solo->loaded_, load_model(location, settings, solo->pool_, step));
+  // Now, so that nothing runs beside what the command does.
+  bool damaged = false;
+  do {
+    MARU_ASSIGN_OR_RETURN(solo->loaded_, load_model(location, settings, solo->pool_, step));
+    const Status packed = solo->loaded_.model->finish_packing(std::atomic<bool>(false));
+    damaged = !packed && packed.error().code == ErrorCode::kCorrupt;
+    if (!packed && !damaged) log_packing_error(packed.error());
+  } while (damaged);
   solo->workspace_ = solo->loaded_.model->make_workspace(step.n_tokens, solo->pool_.size());
   solo->step_ = step;
 

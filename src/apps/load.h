@@ -41,8 +41,11 @@ struct LoadedModel {
   service::ModelLocation location;
   service::MemoryPlan plan;
   kernels::Isa isa = kernels::Isa::kScalar;
-  std::unique_ptr<models::Model> model;
+  std::shared_ptr<const models::Model> model;
 };
+
+// settings.packed_cache: where packed weights are kept; empty: nowhere.
+std::string packed_folder(const service::Settings& settings);
 
 // Holds the memory for settings.context tokens against this machine's limits, then loads. Errors:
 // those of the functions above, of service::plan_memory, Model::load and choose_isa.

@@ -53,6 +53,7 @@ void Options::engine_settings() {
   setting("context", "-c");
   setting("kv_type");
   setting("kv_memory_mib");
+  setting("packed_cache");
   setting("default_chat_template");
 }
 

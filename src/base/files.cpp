@@ -9,6 +9,9 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/atomic_file.h"
+#include "base/io_error.h"
+
 namespace maru {
 namespace {
 
@@ -27,6 +30,13 @@ class Descriptor {
   int fd_;
 };
 
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): never set after start
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+}  // namespace
+
 Error io_error(const char* verb, const std::string& path) {
   const int code = errno;
   const std::string what =
@@ -40,13 +50,6 @@ Error io_error(const char* verb, const std::string& path) {
     default: return {ErrorCode::kInvalidArgument, what, "check the path and its permissions"};
   }
 }
-
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): never set after start
-  return value == nullptr ? std::string() : std::string(value);
-}
-
-}  // namespace
 
 Result<std::string> read_file(const std::string& path, size_t max_bytes) {
   const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -68,39 +71,10 @@ Result<std::string> read_file(const std::string& path, size_t max_bytes) {
 }
 
 Status write_file_atomically(const std::string& path, std::string_view content) {
-  const std::string temporary = path + ".tmp." + std::to_string(::getpid());
-  {
-    const Descriptor fd(
-        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, S_IRUSR | S_IWUSR));
-    if (fd.get() < 0) return io_error("create", temporary);
-    std::string_view rest = content;
-    while (!rest.empty()) {
-      const ssize_t n = ::write(fd.get(), rest.data(), rest.size());
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) {
-        Error error = io_error("write", temporary);
-        ::unlink(temporary.c_str());
-        return error;
-      }
-      rest.remove_prefix(static_cast<size_t>(n));
-    }
-    if (::fsync(fd.get()) != 0) {
-      Error error = io_error("sync", temporary);
-      ::unlink(temporary.c_str());
-      return error;
-    }
-  }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) {
-    Error error = io_error("rename to", path);
-    ::unlink(temporary.c_str());
-    return error;
-  }
-  const size_t slash = path.find_last_of('/');
-  const std::string folder =
-      slash == std::string::npos ? "." : path.substr(0, slash == 0 ? 1 : slash);
-  const Descriptor fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (fd.get() < 0 || ::fsync(fd.get()) != 0) return io_error("sync", folder);
-  return {};
+  MARU_ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::create(path));
+  MARU_RETURN_IF_ERROR(
+      file.write({reinterpret_cast<const uint8_t*>(content.data()), content.size()}));
+  return file.commit();
 }
 
 std::string data_folder() {

@@ -1,8 +1,11 @@
 #include "models/model.h"
 
+#include <optional>
 #include <utility>
 
 #include "base/check.h"
+#include "base/log.h"
+#include "models/packed_store.h"
 #include "models/prepared.h"
 #include "nn/executor.h"
 
@@ -10,10 +13,17 @@ namespace maru::models {
 
 namespace {
 
+// Larger caches are checked while the model already runs: reading gigabytes takes seconds.
+constexpr uint64_t kVerifiedAtOnce = uint64_t{256} << 20;
+
 template <class T>
 Status drop_value(Result<T> result) {
   if (!result) return std::move(result).error();
   return {};
+}
+
+Result<Weights> plan_weights(const PreparedModel& m) {
+  return read_weights(m.source, *m.family, m.config, {});
 }
 
 }  // namespace
@@ -30,9 +40,34 @@ class Workspace {
 struct Model::Impl {
   ModelInfo info;
   KvLayout kv;
+  std::optional<PackedStore> store;
+  std::optional<tensor::PackedCache> cache;  // outlives the weights, which may be views of it
+  bool cache_is_verified = false;
+  tensor::PackedOrigin origin;
+  std::vector<tensor::PackedPart> parts;  // what the store still lacks
   Weights weights;
   std::unique_ptr<nn::Executor> executor;
+
+  Status map_weights(const PreparedModel& prepared, ThreadPool& pool);
+  Status pack_weights(const PreparedModel& prepared, ThreadPool& pool);
 };
+
+// Takes the weights from the store.
+Status Model::Impl::map_weights(const PreparedModel& m, ThreadPool& pool) {
+  MARU_ASSIGN_OR_RETURN(cache, store->find(origin));
+  MARU_ASSIGN_OR_RETURN(weights, read_weights(m.source, *m.family, m.config, {.cache = &*cache}));
+  cache_is_verified = cache->bytes() <= kVerifiedAtOnce;
+  if (cache_is_verified) return cache->verify(pool);
+  cache->file().read_ahead();
+  return {};
+}
+
+Status Model::Impl::pack_weights(const PreparedModel& m, ThreadPool& pool) {
+  WeightFeed feed{.pool = &pool};
+  if (store) feed.parts = &parts;
+  MARU_ASSIGN_OR_RETURN(weights, read_weights(m.source, *m.family, m.config, feed));
+  return {};
+}
 
 Model::Model(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Model::~Model() = default;
@@ -41,15 +76,28 @@ const KvLayout& Model::kv_layout() const { return impl_->kv; }
 
 Result<std::unique_ptr<Model>> Model::load(const std::string& path, const LoadOptions& options,
                                            ThreadPool& pool) {
-  MARU_ASSIGN_OR_RETURN(PreparedModel prepared, prepare_model(path, options.kv_type));
+  MARU_ASSIGN_OR_RETURN(const PreparedModel prepared, prepare_model(path, options.kv_type));
+  return load(prepared, options, pool);
+}
+
+Result<std::unique_ptr<Model>> Model::load(const PreparedModel& prepared,
+                                           const LoadOptions& options, ThreadPool& pool) {
   // All names and shapes are checked before the first tensor is packed.
-  MARU_RETURN_IF_ERROR(
-      drop_value(read_weights(prepared.source, *prepared.family, prepared.config, nullptr)));
+  MARU_RETURN_IF_ERROR(drop_value(plan_weights(prepared)));
   auto impl = std::make_unique<Impl>();
-  impl->info = describe_model(prepared);
   impl->kv = prepared.kv;
-  MARU_ASSIGN_OR_RETURN(impl->weights,
-                        read_weights(prepared.source, *prepared.family, prepared.config, &pool));
+  if (!options.packed_folder.empty()) {
+    impl->store.emplace(options.packed_folder);
+    impl->origin = origin_of(prepared.source);
+    if (const Status mapped = impl->map_weights(prepared, pool); !mapped) {
+      log_line(LogLevel::kDebug, "packing weights: " + mapped.error().message);
+      impl->weights = {};
+      impl->cache.reset();
+    }
+  }
+  if (!impl->cache) MARU_RETURN_IF_ERROR(impl->pack_weights(prepared, pool));
+  impl->info = describe_model(
+      prepared, impl->cache ? impl->cache->fingerprint() : fingerprint_of(prepared.source));
   nn::Trace trace;
   if (options.trace)
     trace = [show = options.trace](const nn::Step& step, std::span<const float> values) {
@@ -64,17 +112,19 @@ Result<std::unique_ptr<Model>> Model::load(const std::string& path, const LoadOp
 
 Result<ModelInfo> Model::read_info(const std::string& path) {
   MARU_ASSIGN_OR_RETURN(PreparedModel prepared, prepare_model(path, kernels::KvType::kF16));
-  MARU_RETURN_IF_ERROR(
-      drop_value(read_weights(prepared.source, *prepared.family, prepared.config, nullptr)));
-  return describe_model(prepared);
+  MARU_RETURN_IF_ERROR(drop_value(plan_weights(prepared)));
+  return describe_model(prepared, fingerprint_of(prepared.source));
 }
 
 Result<MemoryEstimate> Model::estimate_memory(const std::string& path, kernels::KvType kv_type,
                                               size_t max_rows) {
+  MARU_ASSIGN_OR_RETURN(const PreparedModel prepared, prepare_model(path, kv_type));
+  return estimate_memory(prepared, max_rows);
+}
+
+Result<MemoryEstimate> Model::estimate_memory(const PreparedModel& prepared, size_t max_rows) {
   constexpr size_t kThreads = 64;  // scratch per thread is small; more threads change little
-  MARU_ASSIGN_OR_RETURN(PreparedModel prepared, prepare_model(path, kv_type));
-  MARU_ASSIGN_OR_RETURN(Weights weights,
-                        read_weights(prepared.source, *prepared.family, prepared.config, nullptr));
+  MARU_ASSIGN_OR_RETURN(const Weights weights, plan_weights(prepared));
   const nn::Executor executor(compile_model(prepared, weights, true),
                               kernels::KernelSet(kernels::Isa::kScalar),
                               {.page_tokens = prepared.kv.page_tokens, .type = prepared.kv.type});
@@ -92,6 +142,19 @@ Result<MemoryEstimate> Model::estimate_memory(const std::string& path, kernels::
     }
   }
   return estimate;
+}
+
+bool Model::has_packing_left() const {
+  return impl_->cache ? !impl_->cache_is_verified : impl_->store.has_value();
+}
+
+Status Model::finish_packing(const std::atomic<bool>& stop) const {
+  const Impl& m = *impl_;
+  if (!has_packing_left()) return {};
+  if (!m.cache) return m.store->write(m.origin, m.info.fingerprint, m.parts, stop);
+  Status status = m.cache->verify(stop);
+  if (!status) m.store->remove(m.origin);
+  return status;
 }
 
 std::unique_ptr<Workspace, void (*)(Workspace*)> Model::make_workspace(size_t max_rows,

@@ -2,6 +2,7 @@
 // may be called by one thread at a time per Workspace.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -61,6 +62,8 @@ struct StepSequence {
 struct LoadOptions {
   kernels::Isa isa = kernels::Isa::kScalar;
   kernels::KvType kv_type = kernels::KvType::kF16;
+  // Where packed weights are kept between starts (packed_store.h); empty: nowhere.
+  std::string packed_folder = {};
   bool fused = true;  // false runs the unfused ops: the oracle of the fused stages
   // Called with an op's name and its result, [rows, width], after every stage of a run; slow, to
   // find wrong logits (docs/howto/debug-wrong-logits.md).
@@ -75,6 +78,9 @@ struct MemoryEstimate {
   uint64_t kv_fixed_bytes = 0;      // of window groups, per sequence
 };
 
+// A model before its weights are loaded (prepared.h).
+struct PreparedModel;
+
 // Scratch of one running step; sized once. Not thread-safe.
 class Workspace;
 
@@ -83,11 +89,24 @@ class Model {
   // `path`: a GGUF file or a Hugging Face folder. Errors name the key or tensor and how to mend it.
   static Result<std::unique_ptr<Model>> load(const std::string& path, const LoadOptions& options,
                                              ThreadPool& pool);
+  static Result<std::unique_ptr<Model>> load(const PreparedModel& prepared,
+                                             const LoadOptions& options, ThreadPool& pool);
   // Reads only configuration and tensor directory.
   static Result<ModelInfo> read_info(const std::string& path);
   static Result<MemoryEstimate> estimate_memory(const std::string& path, kernels::KvType kv_type,
                                                 size_t max_rows);
+  static Result<MemoryEstimate> estimate_memory(const PreparedModel& prepared, size_t max_rows);
   ~Model();
+
+  // Whether finish_packing() has something to do: weights that were packed now are not in
+  // LoadOptions::packed_folder yet, or were mapped from there and are too large to be checked
+  // before they are used.
+  bool has_packing_left() const;
+  // Does it; for a thread of its own, while the model runs, once. Ends early once `stop` is set.
+  // Errors: kUnavailable and kInvalidArgument (not written; the next start packs again), kCorrupt
+  // (the mapped weights are damaged: their file is removed, this model's answers are not to be
+  // trusted).
+  Status finish_packing(const std::atomic<bool>& stop) const;
 
   const ModelInfo& info() const;
   const KvLayout& kv_layout() const;

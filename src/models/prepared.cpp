@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <map>
 
 #include "models/config_reading.h"
@@ -106,16 +107,26 @@ class Fingerprint {
   uint64_t hash_ = 0xcbf29ce484222325u;
 };
 
+void add_directory(const ModelSource& source, Fingerprint& f) {
+  f.add(source.architecture());
+  f.add(source.config().canonical_text());
+}
+
+void add_tensor(const formats::TensorInfo& tensor, Fingerprint& f) {
+  f.add(tensor.name);
+  f.add(uint64_t{tensor.gguf_type});
+  for (uint64_t n : tensor.shape) f.add(n);
+  f.add(uint64_t{tensor.data.size()});
+}
+
+}  // namespace
+
 uint64_t fingerprint_of(const ModelSource& source) {
   constexpr size_t kSamples = 4, kSampleBytes = 64;
   Fingerprint f;
-  f.add(source.architecture());
-  f.add(source.config().canonical_text());
+  add_directory(source, f);
   for (const formats::TensorInfo& tensor : source.tensors()) {
-    f.add(tensor.name);
-    f.add(uint64_t{tensor.gguf_type});
-    for (uint64_t n : tensor.shape) f.add(n);
-    f.add(uint64_t{tensor.data.size()});
+    add_tensor(tensor, f);
     for (size_t i = 0; i < kSamples; ++i) {
       const size_t n = std::min(kSampleBytes, tensor.data.size());
       const size_t at = (tensor.data.size() - n) / (kSamples - 1) * i;
@@ -125,9 +136,18 @@ uint64_t fingerprint_of(const ModelSource& source) {
   return f.value();
 }
 
-}  // namespace
+tensor::PackedOrigin origin_of(const ModelSource& source) {
+  Fingerprint f;
+  add_directory(source, f);
+  for (const formats::TensorInfo& tensor : source.tensors()) add_tensor(tensor, f);
+  std::error_code code;
+  auto path = std::filesystem::canonical(source.path(), code);
+  return {.path = code ? source.path() : path.string(),
+          .files = source.stamps(),
+          .directory_hash = f.value()};
+}
 
-ModelInfo describe_model(const PreparedModel& m) {
+ModelInfo describe_model(const PreparedModel& m, uint64_t fingerprint) {
   const ModelConfig& c = m.config;
   ModelInfo info;
   info.family = m.family->name;
@@ -150,7 +170,7 @@ ModelInfo describe_model(const PreparedModel& m) {
   info.dim = c.dim;
   info.vocab_size = c.vocab_size;
   info.context_length = c.context_length;
-  info.fingerprint = fingerprint_of(m.source);
+  info.fingerprint = fingerprint;
   return info;
 }
 

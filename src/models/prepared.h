@@ -28,6 +28,13 @@ KvLayout plan_kv(ModelConfig& config, kernels::KvType type);
 // Records the family's blocks between embedding and head, and compiles them.
 nn::Program compile_model(const PreparedModel& model, const Weights& weights, bool fused);
 
-ModelInfo describe_model(const PreparedModel& model);
+// `fingerprint`: fingerprint_of(), or what a cache remembers of it.
+ModelInfo describe_model(const PreparedModel& model, uint64_t fingerprint);
+
+// Of configuration, tensor directory and samples of every tensor.
+uint64_t fingerprint_of(const ModelSource& source);
+
+// What a cache of packed weights must come from. Reads no tensor.
+tensor::PackedOrigin origin_of(const ModelSource& source);
 
 }  // namespace maru::models

@@ -134,6 +134,13 @@ bool ModelSource::is_ignored(std::string_view tensor) const {
   return false;
 }
 
+std::vector<FileStamp> ModelSource::stamps() const {
+  if (gguf_) return {gguf_->file().stamp()};
+  std::vector<FileStamp> stamps;
+  for (const MappedFile& file : safetensors_->files()) stamps.push_back(file.stamp());
+  return stamps;
+}
+
 void ModelSource::drop(const formats::TensorInfo& tensor) const {
   auto drop_from = [&](const MappedFile& file) {
     const std::span<const uint8_t> all = file.bytes();

@@ -43,6 +43,9 @@ class ModelSource {
   // Tensors of a file that hold nothing a language model computes with.
   bool is_ignored(std::string_view tensor) const;
 
+  // Of the files that hold tensors, as they were opened.
+  std::vector<FileStamp> stamps() const;
+
   // The tensor's pages are not needed any more.
   void drop(const formats::TensorInfo& tensor) const;
 

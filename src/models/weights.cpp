@@ -30,8 +30,8 @@ uint64_t axis_size(const ModelConfig& c, Axis axis) {
 
 class WeightReader {
  public:
-  WeightReader(const ModelSource& source, const ModelConfig& config, ThreadPool* pool)
-      : source_(source), config_(config), pool_(pool) {}
+  WeightReader(const ModelSource& source, const ModelConfig& config, const WeightFeed& feed)
+      : source_(source), config_(config), feed_(feed) {}
 
   Status read(Weights& w, const Family& family) {
     const uint64_t vocab = config_.vocab_size, dim = config_.dim;
@@ -80,23 +80,35 @@ class WeightReader {
     nn::Linear& linear = block.*rule.linear;
     MARU_RETURN_IF_ERROR(read_matrix(name, out, in, linear));
     if (rule.bias == nullptr || !(config_.*rule.bias)) return {};
-    return read_floats(source_.block_tensor(layer, rule.gguf, rule.hf, ".bias"), out, linear.bias);
+    return read_floats(source_.block_tensor(layer, rule.gguf, rule.hf, ".bias"), out, 0.0f,
+                       linear.bias);
   }
 
-  Status read_floats(const std::string& name, uint64_t n, std::vector<float>& to) {
+  // Every value plus `offset`.
+  Status read_floats(const std::string& name, uint64_t n, float offset, std::vector<float>& to) {
     MARU_ASSIGN_OR_RETURN(const formats::TensorInfo* tensor, find(name, {n}));
-    if (pool_ == nullptr) {
+    if (feed_.cache != nullptr) {
+      MARU_ASSIGN_OR_RETURN(const std::span<const float> floats, feed_.cache->floats(name, n));
+      to.assign(floats.begin(), floats.end());
+      return {};
+    }
+    if (feed_.pool == nullptr) {
       to.assign(n, 0.0f);
       return {};
     }
     MARU_ASSIGN_OR_RETURN(to, read_vector(source_, *tensor, n));
+    for (float& value : to) value += offset;
+    const auto* raw = reinterpret_cast<const uint8_t*>(to.data());
+    add_part({.name = name, .n_out = n, .bytes = {raw, n * sizeof(float)}});
     return {};
   }
 
   Status read_norm(const std::string& name, uint64_t n, std::vector<float>& to) {
-    MARU_RETURN_IF_ERROR(read_floats(name, n, to));
-    for (float& w : to) w += config_.norm_offset;
-    return {};
+    return read_floats(name, n, config_.norm_offset, to);
+  }
+
+  void add_part(tensor::PackedPart part) const {
+    if (feed_.parts != nullptr) feed_.parts->push_back(std::move(part));
   }
 
   Status read_matrix(const std::string& name, uint64_t n_out, uint64_t k, nn::Linear& to) {
@@ -111,12 +123,21 @@ class WeightReader {
       return wrong(name, std::string("of format ") + format->name +
                              " needs rows of a multiple of " + std::to_string(multiple) +
                              " values, not " + std::to_string(k));
-    if (pool_ == nullptr) {
+    if (feed_.cache != nullptr) {
+      MARU_ASSIGN_OR_RETURN(to.weight, feed_.cache->matrix(name, *format, n_out, k));
+      return {};
+    }
+    if (feed_.pool == nullptr) {
       to.weight = tensor::PackedWeight::without_data(*format, n_out, k);
       return {};
     }
-    to.weight = tensor::PackedWeight::pack(*format, tensor->data.data(), n_out, k, *pool_);
+    to.weight = tensor::PackedWeight::pack(*format, tensor->data.data(), n_out, k, *feed_.pool);
     source_.drop(*tensor);
+    add_part({.name = name,
+              .format = format,
+              .n_out = n_out,
+              .k = k,
+              .bytes = {to.weight.panels(), to.weight.bytes()}});
     return {};
   }
 
@@ -131,16 +152,16 @@ class WeightReader {
 
   const ModelSource& source_;
   const ModelConfig& config_;
-  ThreadPool* const pool_;
+  const WeightFeed& feed_;
   std::unordered_set<std::string> used_;
 };
 
 }  // namespace
 
 Result<Weights> read_weights(const ModelSource& source, const Family& family,
-                             const ModelConfig& config, ThreadPool* pool) {
+                             const ModelConfig& config, const WeightFeed& feed) {
   Weights weights;
-  MARU_RETURN_IF_ERROR(WeightReader(source, config, pool).read(weights, family));
+  MARU_RETURN_IF_ERROR(WeightReader(source, config, feed).read(weights, family));
   return weights;
 }
 

@@ -10,6 +10,7 @@
 #include "models/family.h"
 #include "models/source.h"
 #include "nn/graph.h"
+#include "tensor/packed_cache.h"
 
 namespace maru::models {
 
@@ -22,11 +23,21 @@ struct Weights {
   const nn::Linear& output() const { return head.weight.empty() ? embedding : head; }
 };
 
+// Where read_weights takes numbers from.
+struct WeightFeed {
+  // Packs the source's tensors. Null: only shapes and formats are taken (to plan memory,
+  // PackedWeight::without_data); vectors have the right size and hold zeros.
+  ThreadPool* pool = nullptr;
+  // Gives everything instead, and outlives the weights; the source's tensors are not touched.
+  const tensor::PackedCache* cache = nullptr;
+  // Gets what a cache needs, in the order of loading; views into the weights, also once moved.
+  std::vector<tensor::PackedPart>* parts = nullptr;
+};
+
 // Takes every tensor that the family and configuration ask for. A missing, misshapen or superfluous
-// tensor is an error that names it. Without a pool, only shapes and formats are taken (to plan
-// memory, PackedWeight::without_data); vectors have the right size and hold zeros.
+// tensor is an error that names it.
 Result<Weights> read_weights(const ModelSource& source, const Family& family,
-                             const ModelConfig& config, ThreadPool* pool);
+                             const ModelConfig& config, const WeightFeed& feed);
 
 uint64_t weight_bytes(const Weights& weights);
 

@@ -28,10 +28,18 @@ PackedWeight PackedWeight::without_data(const BlockFormat& format, size_t n_out,
   return w;
 }
 
+PackedWeight PackedWeight::view(const BlockFormat& format, size_t n_out, size_t k,
+                                const uint8_t* panels) {
+  PackedWeight w = without_data(format, n_out, k);
+  w.panels_ = panels;
+  return w;
+}
+
 PackedWeight PackedWeight::pack(const BlockFormat& format, const uint8_t* rows, size_t n_out,
                                 size_t k, ThreadPool& pool) {
   PackedWeight w = without_data(format, n_out, k);
-  w.panels_.reset(new (kAlignment) uint8_t[w.bytes()]);
+  w.owned_.reset(new (kAlignment) uint8_t[w.bytes()]);
+  w.panels_ = w.owned_.get();
   const size_t row_bytes = format_bytes(format, k);
   pool.parallel_for(w.n_panels(), 8, [&](size_t begin, size_t end) {
     for (size_t panel = begin; panel < end; ++panel) {
@@ -40,7 +48,7 @@ PackedWeight PackedWeight::pack(const BlockFormat& format, const uint8_t* rows, 
         const size_t row = panel * kPanelRows + i;
         sources[i] = row < n_out ? rows + row * row_bytes : nullptr;
       }
-      format.pack_panel(sources, k, w.panels_.get() + panel * w.panel_bytes_);
+      format.pack_panel(sources, k, w.owned_.get() + panel * w.panel_bytes_);
     }
   });
   return w;
@@ -48,7 +56,7 @@ PackedWeight PackedWeight::pack(const BlockFormat& format, const uint8_t* rows, 
 
 void PackedWeight::read_row(size_t row, float* out) const {
   MARU_CHECK(row < n_out_);
-  format_->unpack_row(panels_.get() + row / kPanelRows * panel_bytes_, row % kPanelRows, k_, out);
+  format_->unpack_row(panels_ + row / kPanelRows * panel_bytes_, row % kPanelRows, k_, out);
 }
 
 void linear(const kernels::KernelSet& kernels, const PackedWeight& weight, const LinearCall& call) {

@@ -21,6 +21,10 @@ class PackedWeight {
   static PackedWeight pack(const BlockFormat& format, const uint8_t* rows, size_t n_out, size_t k,
                            ThreadPool& pool);
 
+  // Panels that lie elsewhere, packed_bytes() of them at a multiple of 64, and outlive the weight.
+  static PackedWeight view(const BlockFormat& format, size_t n_out, size_t k,
+                           const uint8_t* panels);
+
   // Format and shape only, to plan with before loading: panels() is null.
   static PackedWeight without_data(const BlockFormat& format, size_t n_out, size_t k);
 
@@ -32,7 +36,7 @@ class PackedWeight {
   size_t k() const { return k_; }
   size_t n_panels() const { return (n_out_ + kernels::kPanelRows - 1) / kernels::kPanelRows; }
   size_t bytes() const { return panel_bytes_ * n_panels(); }
-  const uint8_t* panels() const { return panels_.get(); }
+  const uint8_t* panels() const { return panels_; }
   size_t panel_bytes() const { return panel_bytes_; }
   bool empty() const { return format_ == nullptr; }
 
@@ -45,7 +49,8 @@ class PackedWeight {
   };
   const BlockFormat* format_ = nullptr;
   size_t n_out_ = 0, k_ = 0, panel_bytes_ = 0;
-  std::unique_ptr<uint8_t[], AlignedFree> panels_;
+  const uint8_t* panels_ = nullptr;
+  std::unique_ptr<uint8_t[], AlignedFree> owned_;  // null for a view
 };
 
 // out[t, row] (+)= sum_k x[t, k] W[row, k] for the rows of panels [panel_begin, panel_end).

@@ -187,11 +187,43 @@ def http_body_seeds() -> dict[str, bytes]:
     }
 
 
+def packed_cache_seeds() -> dict[str, bytes]:
+    def short(value: str) -> bytes:
+        return struct.pack("<I", len(value)) + value.encode()
+
+    def matrix(name: str, n_out: int, k: int, begin: int, n_bytes: int, layout=b"@@layout") -> bytes:
+        return b"\0" + short(name) + short("f32") + layout + struct.pack("<QQQQ", n_out, k, begin, n_bytes)
+
+    def floats(name: str, n: int, begin: int, n_bytes: int) -> bytes:
+        return b"\1" + short(name) + struct.pack("<QQQQ", n, 1, begin, n_bytes)
+
+    def directory(*parts: bytes, n_parts: int | None = None, n_chunks: int = 1) -> bytes:
+        origin = short("/m.gguf") + struct.pack("<IQqqQQ", 1, 100, 5, 6, 7, 8)
+        count = struct.pack("<I", len(parts) if n_parts is None else n_parts)
+        return b"D" + origin + count + b"".join(parts) + bytes(8 * n_chunks)
+
+    good = (matrix("w", 17, 4, 64, 512), floats("norm", 3, 640, 12))
+    return {
+        "good": directory(*good),
+        "twice": directory(good[0], good[0]),
+        "other_layout": directory(matrix("w", 17, 4, 64, 512, layout=b"12345678")),
+        "outside": directory(floats("norm", 1000, 64, 4000)),
+        "far": directory(floats("norm", 3, 2**64 - 64, 12)),
+        "huge": directory(matrix("w", 2**32, 2**32, 64, 0)),
+        "unaligned": directory(floats("norm", 3, 68, 12)),
+        "too_many": directory(*good, n_parts=2**31),
+        "no_checksums": directory(*good, n_chunks=0),
+        "empty": b"",
+        "magic": b"MARUPACK" + struct.pack("<I", 1) + bytes(116),
+    }
+
+
 def main() -> None:
     corpora = {"gguf": gguf_seeds(), "safetensors": safetensors_seeds(), "json": json_seeds()}
     corpora["engine_wire"] = engine_wire_seeds()
     corpora["template"] = template_seeds()
     corpora["http_body"] = http_body_seeds()
+    corpora["packed_cache"] = packed_cache_seeds()
     for name, seeds in corpora.items():
         folder = CORPUS / name
         folder.mkdir(parents=True, exist_ok=True)

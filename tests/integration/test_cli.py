@@ -29,6 +29,8 @@ def home(tmp_path):
 def run(*arguments, home=None, stdin="", env=None, timeout=120, cwd=None):
     variables = {k: v for k, v in os.environ.items() if not k.startswith("MARU_")}
     variables |= {"LANG": "C.UTF-8", "LC_ALL": "", "MARU_HOME": str(home or "/nonexistent")}
+    if home is None:
+        variables["MARU_PACKED_CACHE"] = "off"  # nothing is left behind
     variables |= env or {}
     return subprocess.run(
         [os.path.abspath(BINARY), *map(str, arguments)], input=stdin.encode(), env=variables,

@@ -181,6 +181,7 @@ CommandBody declare(Options& options) {
   options.argument("MODEL", arguments->model, "model to measure");
   options.setting("threads", "-t");
   options.setting("kv_type");
+  options.setting("packed_cache");
   options.number("-p,--prompt", arguments->n_prompt, 0, 1U << 20, "tokens of the prompt (0: skip)");
   options.number("-n,--generate", arguments->n_generate, 0, 1U << 20,
                  "tokens that are generated (0: skip)");

@@ -67,6 +67,7 @@ CommandBody declare(Options& options) {
                true);
   options.setting("threads", "-t");
   options.setting("kv_type");
+  options.setting("packed_cache");
   options.examples(
       "  maru tokenize model.gguf --file text.txt > ids.json\n"
       "  maru logits model.gguf --tokens ids.json --out logits.npy\n"
