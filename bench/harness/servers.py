@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 
 from .environment import Environment
@@ -46,17 +47,21 @@ class Server:
 
     def __init__(self, command: list, port: int, ready_path: str, variables: dict):
         self.port = port
+        self._log = tempfile.TemporaryFile()
         start = time.perf_counter()
         self.process = subprocess.Popen(
             [str(c) for c in command],
             env=os.environ | variables,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=self._log,
         )
         while not answers(port, ready_path):
             if self.process.poll() is not None or time.perf_counter() - start > WAIT_SECONDS:
                 self.stop()
-                sys.exit(f"error: {' '.join(map(str, command))} did not become ready")
+                self._log.seek(0)
+                said = self._log.read().decode(errors="replace").strip()[-600:]
+                self._log.close()
+                sys.exit(f"error: {' '.join(map(str, command))} did not become ready:\n{said}")
             time.sleep(POLL_SECONDS)
         self.seconds = time.perf_counter() - start
 
@@ -65,6 +70,7 @@ class Server:
 
     def __exit__(self, *_):
         self.stop()
+        self._log.close()
 
     def memory(self) -> int:
         rollup = pathlib.Path(f"/proc/{self.process.pid}/smaps_rollup")
