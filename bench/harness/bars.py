@@ -5,7 +5,7 @@ import statistics
 
 from . import maru, quality, serving, speed, startup
 from .environment import Environment
-from .machine import has_amx, last_level_cache
+from .machine import has_amx
 from .peer import Peer
 from .results import Results, say
 
@@ -54,10 +54,12 @@ def prompt_bars(line: dict, name: str, ratio: float, share: float | None = None)
     return out
 
 
-def decode_bars(line: dict, name: str, ratio: float, cache_bytes: int) -> list:
-    """The ratio's target is lower where the memory does not allow more."""
-    in_cache = line["bytes_per_token"] <= cache_bytes
-    title = f"{name}, decode: share of the read bandwidth"
+def decode_bars(line: dict, name: str, ratio: float) -> list:
+    """The ratio's target is lower where the memory does not allow more. A working set that is read
+    clearly faster than memory sits in a cache, whatever sizes the system tells of."""
+    in_cache = line["bandwidth_gb_s"]["median"] > 1.3 * line["memory_gb_s"]["median"]
+    place = "cache" if in_cache else "memory"
+    title = f"{name}, decode: share of the read bandwidth of {place}"
     allowed = 0.9 * line["bound"] / statistics.median(line["peer"])
     return [
         bar(title, line["share"]["median"], 0.65 if in_cache else 0.8),
@@ -132,11 +134,10 @@ class Bars:
         ]
 
     def decode(self) -> list:
-        cache = last_level_cache()
         smol = self.keep(speed.measure_decode(self.env, self.peer, self.smol))
         gemma = self.keep(speed.measure_decode(self.env, self.peer, self.gemma))
-        out = decode_bars(smol, "SmolLM2", 1.3 if self.amx else 2, cache)
-        return out + decode_bars(gemma, "Gemma 3 270M", 1.6 if self.amx else 1.8, cache)
+        out = decode_bars(smol, "SmolLM2", 1.3 if self.amx else 2)
+        return out + decode_bars(gemma, "Gemma 3 270M", 1.6 if self.amx else 1.8)
 
     def streams(self) -> list:
         line = self.keep(serving.measure_streams(self.env, self.peer, self.smol, 16))

@@ -41,6 +41,7 @@ class Environment:
         # A data folder of its own, so that nobody's caches help or hinder; removed at the end.
         self._home = tempfile.TemporaryDirectory(prefix="maru-bench-")
         self.home = pathlib.Path(self._home.name)
+        os.environ["MARU_HOME"] = str(self.home)
         self._infos, self._ids = {}, {}
 
     def binary(self, name: str) -> pathlib.Path:

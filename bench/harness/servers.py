@@ -1,7 +1,6 @@
 """Maru's server and llama-server as processes: start, ready, memory, stop."""
 
 import http.client
-import os
 import pathlib
 import signal
 import socket
@@ -45,13 +44,12 @@ def proportional_bytes(smaps_rollup: str) -> int:
 class Server:
     """A started server; use as a context. `seconds`: from exec to the first 200 of `ready_path`."""
 
-    def __init__(self, command: list, port: int, ready_path: str, variables: dict):
+    def __init__(self, command: list, port: int, ready_path: str):
         self.port = port
         self._log = tempfile.TemporaryFile()
         start = time.perf_counter()
         self.process = subprocess.Popen(
             [str(c) for c in command],
-            env=os.environ | variables,
             stdout=subprocess.DEVNULL,
             stderr=self._log,
         )
@@ -90,7 +88,7 @@ def start_maru(env: Environment, model: pathlib.Path, *flags) -> Server:
     port = free_port()
     command = [env.binary("maru"), "serve", "--model", model, "--port", port]
     command += ["--threads", env.threads, "--log-level", "error", *flags]
-    return Server(command, port, "/ready", {"MARU_HOME": str(env.home)})
+    return Server(command, port, "/ready")
 
 
 def start_peer(peer: Peer, model: pathlib.Path, setting: Setting, context: int, n: int) -> Server:
@@ -99,7 +97,7 @@ def start_peer(peer: Peer, model: pathlib.Path, setting: Setting, context: int, 
     command = [peer.binary("llama-server", setting.build), "-m", model, "--port", port]
     command += ["--host", "127.0.0.1", "-t", peer.env.threads, "--parallel", n]
     command += ["-c", context * n, *setting.server_flags()]
-    return Server(command, port, "/health", {})
+    return Server(command, port, "/health")
 
 
 def model_name(model: pathlib.Path) -> str:

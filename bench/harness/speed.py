@@ -9,6 +9,8 @@ from .peer import Peer
 from .results import say
 from .stats import ratios, run_pairs, spread
 
+BEYOND_CACHES = int(1e9)  # bytes of a working set that no cache holds
+
 
 def measure_kernels(env: Environment, rows: str = "1,512") -> list:
     out = []
@@ -69,10 +71,11 @@ def measure_decode(
     weights = env.weight_bytes(model)
     kv = env.info(model)["memory"]["kv_bytes_per_token"] * (depth + n / 2)
     repeat = 3 if depth == 0 else 2
-    bandwidths = []
+    bandwidths, memory_rates = [], []
 
     def ours(_):
         bandwidths.append(maru.read_bandwidth(env, weights))
+        memory_rates.append(maru.read_bandwidth(env, BEYOND_CACHES))
         return maru.decode_rate(env, model, n, depth, repeat)
 
     pairs = run_pairs(
@@ -88,6 +91,7 @@ def measure_decode(
         pairs,
         bytes_per_token=weights + kv,
         bandwidth_gb_s=spread([b * 1e-9 for b in bandwidths]),
+        memory_gb_s=spread([b * 1e-9 for b in memory_rates]),
         share=spread(shares),
         bound=bound,
     )

@@ -18,6 +18,7 @@ N_STARTS = 9
 def measure_start(env: Environment, peer: Peer | None, model: pathlib.Path) -> dict:
     """Of Maru's second and later starts: the first one leaves packed weights behind."""
     say(f"start, {model.name}")
+    env.clear_home()
     with start_maru(env, model) as server:
         first = server.seconds
         time.sleep(3)

@@ -11,13 +11,15 @@ from harness.results import read_results
 SAMPLE = pathlib.Path(__file__).parent / "sample.jsonl"
 
 
-def decode_line(rate: float, peer: float, bandwidth: float, bytes_per_token: float = 1e8) -> dict:
+def decode_line(rate: float, peer: float, bandwidth: float, memory: float) -> dict:
+    bytes_per_token = 1e8
     share = rate * bytes_per_token / bandwidth
     return {
         "what": "tg128",
         "peer": [peer],
         "ratio": {"median": rate / peer},
-        "bytes_per_token": bytes_per_token,
+        "bandwidth_gb_s": {"median": bandwidth * 1e-9},
+        "memory_gb_s": {"median": memory * 1e-9},
         "bound": bandwidth / bytes_per_token,
         "share": {"median": share},
     }
@@ -37,12 +39,12 @@ class Bars(unittest.TestCase):
 
     def test_decode_ratio_gives_way_to_the_memory(self):
         # 30 GB/s allow 300 tokens/s; 0.9 of them are 1.35 times the peer's 200.
-        share, ratio = bars.decode_bars(decode_line(280, 200, 30e9), "m", 2, cache_bytes=0)
+        share, ratio = bars.decode_bars(decode_line(280, 200, 30e9, 29e9), "m", 2)
         self.assertAlmostEqual(share["value"], 280 / 300)
         self.assertEqual((share["target"], share["met"]), (0.8, True))
         self.assertAlmostEqual(ratio["target"], 1.35)
         self.assertTrue(ratio["met"])
-        share, ratio = bars.decode_bars(decode_line(280, 100, 30e9), "m", 2, cache_bytes=1 << 30)
+        share, ratio = bars.decode_bars(decode_line(280, 100, 30e9, 20e9), "m", 2)
         self.assertEqual((share["target"], ratio["target"]), (0.65, 2))
 
     def test_first_token(self):
