@@ -7,13 +7,22 @@
 
 namespace maru::kernels {
 
-constexpr size_t kAttentionRows = 48;  // a multiple of every micro-kernel's rows (6, 4, 3)
+static inline size_t padded_head(size_t head_dim) { return (head_dim + 15) / 16 * 16; }
 
-// Queries and results [rows, head_dim], probabilities [rows, kKeyTile], running sums [rows, 16],
-// running maximum and the last tile's shrinking factor [rows], and a tile of keys or values as
-// floats.
+// Enough rows to share the work of loading a tile of keys, few enough to stay in the second cache.
+// A multiple of every micro-kernel's rows (6, 4, 3).
+static inline size_t attention_rows(size_t head_dim) { return head_dim <= 64 ? 192 : 96; }
+
+// What is known of a row after some keys: the weighted sum of values [padded head], the sum of
+// weights as 16 partial sums, and the exponent that both are relative to (16, of which the first).
+static inline size_t attention_state_floats(size_t head_dim) { return padded_head(head_dim) + 32; }
+
+// Queries [rows, padded head], two states a row, probabilities [rows, 32], a few numbers a row, and
+// a tile of keys and one of values.
 static inline size_t attention_tile_floats(size_t head_dim) {
-  return kAttentionRows * (2 * head_dim + kKeyTile + 16 + 2) + kKeyTile * head_dim;
+  return attention_rows(head_dim) *
+             (padded_head(head_dim) + 2 * attention_state_floats(head_dim) + 32 + 4) +
+         kKeyTile * (padded_head(head_dim) + 32);
 }
 
 }  // namespace maru::kernels

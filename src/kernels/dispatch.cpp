@@ -7,6 +7,7 @@
 #include "kernels/activations.h"
 #include "kernels/attention_tile.h"
 #include "kernels/cpu.h"
+#include "kernels/kv_page.h"
 
 namespace maru::kernels {
 
@@ -120,6 +121,7 @@ KernelSet::KernelSet(Isa isa)
       store_kv(best_kernel(Op::kStoreKv, isa).fn.store_kv),
       attention(best_kernel(Op::kAttention, isa).fn.attention),
       sum_logits(best_kernel(Op::kSumLogits, isa).fn.sum_logits),
+      join_attention(best_kernel(Op::kJoinAttention, isa).fn.attention),
       isa_(isa) {
   for (const Kernel* kernel : all_kernels()) {
     if (kernel->op != Op::kLinear || kernel->isa != Isa::kScalar) continue;
@@ -143,5 +145,9 @@ Isa KernelSet::linear_isa(std::string_view layout) const { return linear_kernel(
 size_t quantised_bytes(size_t n_rows, size_t k) { return activation_bytes(n_rows, k); }
 
 size_t attention_scratch_floats(size_t head_dim) { return attention_tile_floats(head_dim); }
+
+size_t attention_partial_floats(size_t head_dim) { return attention_state_floats(head_dim); }
+
+size_t kv_row_bytes(KvType type, size_t head_dim) { return kv_head_bytes(type, 1, head_dim); }
 
 }  // namespace maru::kernels

@@ -50,6 +50,7 @@ class KernelSet {
   StoreKvFn store_kv;
   AttentionFn attention;
   SumLogitsFn sum_logits;
+  AttentionFn join_attention;
 
  private:
   const Kernel& linear_kernel(std::string_view layout) const;
@@ -68,5 +69,11 @@ constexpr size_t logit_blocks(size_t n_logits) {
 
 // Floats of scratch (64-byte aligned) that one attention call needs.
 size_t attention_scratch_floats(size_t head_dim);
+
+// Floats of one state in AttentionArgs::partial.
+size_t attention_partial_floats(size_t head_dim);
+
+// Bytes of one position of one head of a KV page, scales included.
+size_t kv_row_bytes(KvType type, size_t head_dim);
 
 }  // namespace maru::kernels

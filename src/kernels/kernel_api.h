@@ -23,20 +23,23 @@ inline constexpr size_t kActRowGroup = 6;
 // K of a KV page is stored in groups of this many positions.
 inline constexpr size_t kKvGroup = 16;
 // Attention walks the keys in tiles of this many positions; a page holds a multiple of it.
-inline constexpr size_t kKeyTile = 32;
+inline constexpr size_t kKeyTile = 64;
+// Attention joins what parts of this many positions gave (kernels/attention_state.h).
+inline constexpr size_t kAttentionPart = 512;
 // Rows of logits are summed up by blocks of this many words: whole panels.
 inline constexpr size_t kLogitBlock = 256;
 
 enum class Op : uint8_t {
-  kLinear,     // y = x W^T over panels; one kernel per packed layout
-  kQuantise,   // float rows -> int8 blocks with scale and sum
-  kRmsNorm,    // RMS normalisation with weight
-  kRope,       // rotary position embedding, in place
-  kGate,       // act(gate) * up
-  kAdd,        // y += x
-  kStoreKv,    // float heads -> KV pages
-  kAttention,  // softmax(q k^T) v over KV pages
-  kSumLogits,  // largest logit and sum of exp by blocks of words
+  kLinear,         // y = x W^T over panels; one kernel per packed layout
+  kQuantise,       // float rows -> int8 blocks with scale and sum
+  kRmsNorm,        // RMS normalisation with weight
+  kRope,           // rotary position embedding, in place
+  kGate,           // act(gate) * up
+  kAdd,            // y += x
+  kStoreKv,        // float heads -> KV pages
+  kAttention,      // softmax(q k^T) v over KV pages
+  kJoinAttention,  // its parts, if several calls computed them
+  kSumLogits,      // largest logit and sum of exp by blocks of words
 };
 
 // Quantised activations, one allocation of quantised_bytes(): int8 values, then per row and block
@@ -108,11 +111,13 @@ struct AddArgs {
   float* y;
 };
 
-enum class KvType : uint8_t { kF32, kF16 };
+// kQ8 is int8 with one float scale per position and head: value = scale * q.
+enum class KvType : uint8_t { kF32, kF16, kQ8 };
 
-// One layer's part of a KV page. V is [kv_heads, page_tokens, head_dim]. K is stored in groups of
-// 16 positions, [kv_heads, page_tokens / kKvGroup, head_dim, kKvGroup], so that one load gives one
-// component of 16 keys. Whoever copies a page copies it whole.
+// One layer's part of a KV page. V of a head is [page_tokens, head_dim]. K is stored in groups of
+// 16 positions, [page_tokens / kKvGroup, head_dim, kKvGroup], so that one load gives one component
+// of 16 keys. Behind a head's kQ8 values lie their scales, [page_tokens] floats. Whoever copies a
+// page copies it whole.
 struct KvView {
   uint8_t* const* pages;  // page i holds positions [i * page_tokens, (i + 1) * page_tokens)
   size_t k_offset;        // bytes from a page's start to this layer's K
@@ -134,6 +139,12 @@ struct StoreKvArgs {
 // One sequence's rows. A token at position p sees positions max(0, p - window + 1) .. p. Pages of
 // positions that no token of the call sees may be null. The result of a token and head does not
 // depend on how the call was split.
+//
+// A long row may be computed in parts: calls with `partial` set write the states of the parts of
+// kAttentionPart positions from part_begin to part_end to it, [parts, kv heads, tokens, heads of
+// the kv head, attention_state_floats()], and nothing to `out`. kJoinAttention, with all parts of
+// the row in `partial` and otherwise the same arguments, makes `out` of them: bit for bit what one
+// call would have given.
 struct AttentionArgs {
   KvView kv;
   const float* q;  // [tokens, heads, head_dim]
@@ -148,6 +159,8 @@ struct AttentionArgs {
   float* out;                                                 // [tokens, heads, head_dim]
   size_t ld_out;
   float* scratch;  // this thread's own, attention_scratch_floats() long, 64-byte aligned
+  float* partial;  // null: one call does it all
+  size_t part_begin, part_end;
 };
 
 // What is known of kLogitBlock words of one row of logits (the last block may be shorter).

@@ -1,4 +1,5 @@
-// All kernels except the products (src/tensor/linear_test.cpp), every ISA of the table that this
+// All kernels except attention (attention_test.cpp) and the products (src/tensor/linear_test.cpp),
+// every ISA of the table that this
 // CPU can run, against double arithmetic and against the scalar reference.
 #include <gtest/gtest.h>
 
@@ -6,7 +7,6 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -14,41 +14,16 @@
 #include "kernels/dispatch.h"
 #include "kernels/half.h"
 #include "kernels/math.h"
+#include "kernels/test_support.h"
 
 namespace maru::kernels {
 namespace {
 
 constexpr double kEps = std::numeric_limits<float>::epsilon();
-constexpr float kUntouched = -12345.5f;
-
-std::vector<float> random_floats(size_t n, uint32_t seed, float scale = 1.0f) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal(0, scale);
-  std::vector<float> x(n);
-  for (float& v : x) v = normal(random);
-  return x;
-}
-
-std::vector<const Kernel*> kernels_of(Op op) {
-  std::vector<const Kernel*> found;
-  for (const Kernel* kernel : all_kernels()) {
-    if (kernel->op == op && is_supported(kernel->isa)) found.push_back(kernel);
-  }
-  EXPECT_FALSE(found.empty());
-  return found;
-}
-
-struct AlignedBuffer {
-  explicit AlignedBuffer(size_t n_bytes) : storage(n_bytes + 64) {
-    data = storage.data() + (64 - reinterpret_cast<uintptr_t>(storage.data()) % 64) % 64;
-  }
-  std::vector<uint8_t> storage;
-  uint8_t* data;
-};
 
 TEST(Dispatch, HasAScalarKernelForEveryOp) {
   for (Op op : {Op::kLinear, Op::kQuantise, Op::kRmsNorm, Op::kRope, Op::kGate, Op::kAdd,
-                Op::kStoreKv, Op::kAttention, Op::kSumLogits}) {
+                Op::kStoreKv, Op::kAttention, Op::kJoinAttention, Op::kSumLogits}) {
     bool found = false;
     for (const Kernel* kernel : kernels_of(op)) found = found || kernel->isa == Isa::kScalar;
     EXPECT_TRUE(found) << static_cast<int>(op);
@@ -235,202 +210,6 @@ TEST(Math, ExpIsAccurateAndExactAtZero) {
   for (float x = -87; x < 88; x += 0.01f) {
     const double want = std::exp(static_cast<double>(x));
     ASSERT_NEAR(exp_poly(x), want, want * 2.5e-7) << x;
-  }
-}
-
-// KV pages of one sequence: two layers, of which the second is used, so that offsets count.
-struct Cache {
-  Cache(KvType type, size_t kv_heads, size_t head_dim, size_t n_positions, size_t page_tokens) {
-    const size_t half = kv_heads * page_tokens * head_dim * (type == KvType::kF16 ? 2 : 4);
-    for (size_t i = 0; i * page_tokens < n_positions; ++i) {
-      // All ones is a NaN in both types: what was never written must never count.
-      pages.emplace_back(4 * half, uint8_t{0xff});
-    }
-    for (auto& page : pages) pointers.push_back(page.data());
-    view = {pointers.data(), 2 * half, 3 * half, page_tokens, kv_heads, head_dim, type};
-  }
-  std::vector<std::vector<uint8_t>> pages;
-  std::vector<uint8_t*> pointers;
-  KvView view;
-};
-
-struct AttentionCase {
-  KvType type = KvType::kF16;
-  size_t n_heads = 6, n_kv_heads = 2, head_dim = 64;
-  size_t first_position = 0, n_tokens = 1, window = 0;
-  float softcap = 0;
-  bool sinks = false;
-};
-
-struct AttentionProblem {
-  explicit AttentionProblem(const AttentionCase& given)
-      : c(given),
-        n_positions(c.first_position + c.n_tokens),
-        cache(c.type, c.n_kv_heads, c.head_dim, n_positions, 64),
-        ld_q(c.n_heads * c.head_dim + 5),
-        q(random_floats(c.n_tokens * ld_q, 20)),
-        ld_kv(c.n_kv_heads * c.head_dim + 3),
-        k(random_floats(n_positions * ld_kv, 21)),
-        v(random_floats(n_positions * ld_kv, 22)),
-        sinks(random_floats(c.n_heads, 23)) {}
-
-  void store(const Kernel& kernel) {
-    const size_t half = n_positions / 2;
-    kernel.fn.store_kv({cache.view, k.data(), v.data(), ld_kv, 0, 0, half});
-    const float* k_rest = k.data() + half * ld_kv;
-    const float* v_rest = v.data() + half * ld_kv;
-    kernel.fn.store_kv({cache.view, k_rest, v_rest, ld_kv, half, 0, n_positions - half});
-    // Pages that no token sees are gone.
-    for (size_t i = 0; c.window > 0 && (i + 1) * 64 + c.window <= c.first_position + 1; ++i) {
-      cache.pointers[i] = nullptr;
-    }
-  }
-
-  AttentionArgs args(std::vector<float>& out, float* scratch) const {
-    return {.kv = cache.view,
-            .q = q.data(),
-            .ld_q = ld_q,
-            .n_heads = c.n_heads,
-            .first_position = c.first_position,
-            .window = c.window,
-            .scale = 0.125f,
-            .softcap = c.softcap,
-            .sinks = c.sinks ? sinks.data() : nullptr,
-            .token_begin = 0,
-            .token_end = c.n_tokens,
-            .kv_head_begin = 0,
-            .kv_head_end = c.n_kv_heads,
-            .out = out.data(),
-            .ld_out = ld_q,
-            .scratch = scratch};
-  }
-
-  double stored(float x) const { return c.type == KvType::kF16 ? f16_to_f32(f32_to_f16(x)) : x; }
-
-  std::vector<double> exact(size_t token, size_t head) const {
-    const size_t last = c.first_position + token, kv_head = head / (c.n_heads / c.n_kv_heads);
-    const size_t begin = c.window > 0 && last + 1 > c.window ? last + 1 - c.window : 0;
-    std::vector<double> weights(last + 1), result(c.head_dim);
-    double total = c.sinks ? std::exp(static_cast<double>(sinks[head])) : 0;
-    for (size_t p = begin; p <= last; ++p) {
-      double dot = 0;
-      for (size_t i = 0; i < c.head_dim; ++i) {
-        dot += q[token * ld_q + head * c.head_dim + i] *
-               stored(k[p * ld_kv + kv_head * c.head_dim + i]);
-      }
-      dot *= 0.125;
-      if (c.softcap > 0) dot = c.softcap * std::tanh(dot / c.softcap);
-      weights[p] = std::exp(dot);
-      total += weights[p];
-    }
-    for (size_t p = begin; p <= last; ++p) {
-      for (size_t i = 0; i < c.head_dim; ++i) {
-        result[i] += weights[p] / total * stored(v[p * ld_kv + kv_head * c.head_dim + i]);
-      }
-    }
-    return result;
-  }
-
-  AttentionCase c;
-  size_t n_positions;
-  Cache cache;
-  size_t ld_q;
-  std::vector<float> q;
-  size_t ld_kv;
-  std::vector<float> k, v, sinks;
-};
-
-const AttentionCase kAttentionCases[] = {
-    {},
-    {.first_position = 99},
-    {.type = KvType::kF32, .first_position = 64, .n_tokens = 3},
-    {.n_tokens = 70},
-    {.n_heads = 9, .n_kv_heads = 3, .first_position = 31, .n_tokens = 33},
-    {.n_heads = 4,
-     .n_kv_heads = 1,
-     .head_dim = 256,
-     .first_position = 300,
-     .n_tokens = 17,
-     .window = 100},
-    {.type = KvType::kF32,
-     .n_heads = 4,
-     .n_kv_heads = 4,
-     .head_dim = 80,
-     .first_position = 40,
-     .n_tokens = 40,
-     .window = 7},
-    {.n_heads = 60, .n_kv_heads = 1, .head_dim = 16, .first_position = 5, .n_tokens = 3},
-    {.n_heads = 2, .n_kv_heads = 2, .head_dim = 8, .first_position = 77, .n_tokens = 2},
-    {.type = KvType::kF32,
-     .n_heads = 2,
-     .n_kv_heads = 1,
-     .head_dim = 24,
-     .first_position = 10,
-     .n_tokens = 9},
-    {.n_tokens = 40, .softcap = 2.0f},
-    {.first_position = 30, .n_tokens = 12, .window = 5, .sinks = true},
-    {.first_position = 200, .window = 1},
-    {.first_position = 500, .window = 128, .sinks = true},
-};
-
-TEST(Attention, IsWithinTheRoundingBound) {
-  for (const AttentionCase& c : kAttentionCases) {
-    AttentionProblem problem(c);
-    problem.store(*kernels_of(Op::kStoreKv)[0]);
-    AlignedBuffer scratch(attention_scratch_floats(c.head_dim) * 4);
-    for (const Kernel* kernel : kernels_of(Op::kAttention)) {
-      SCOPED_TRACE(std::string(isa_name(kernel->isa)) + ", case " +
-                   std::to_string(&c - kAttentionCases));
-      std::vector<float> out(c.n_tokens * problem.ld_q, kUntouched);
-      kernel->fn.attention(problem.args(out, reinterpret_cast<float*>(scratch.data)));
-      for (size_t token = 0; token < c.n_tokens; ++token) {
-        for (size_t head = 0; head < c.n_heads; ++head) {
-          const auto want = problem.exact(token, head);
-          for (size_t i = 0; i < c.head_dim; ++i) {
-            // Values are near 1; rounding of a score moves a weight by its relative size.
-            ASSERT_NEAR(out[token * problem.ld_q + head * c.head_dim + i], want[i], 1e-5)
-                << token << " " << head << " " << i;
-          }
-        }
-        for (size_t i = c.n_heads * c.head_dim; i < problem.ld_q; ++i) {
-          ASSERT_EQ(out[token * problem.ld_q + i], kUntouched);
-        }
-      }
-    }
-  }
-}
-
-TEST(Attention, DoesNotDependOnHowACallIsSplit) {
-  for (const AttentionCase& c : kAttentionCases) {
-    AttentionProblem problem(c);
-    problem.store(*kernels_of(Op::kStoreKv)[0]);
-    AlignedBuffer scratch(attention_scratch_floats(c.head_dim) * 4);
-    for (const Kernel* kernel : kernels_of(Op::kAttention)) {
-      std::vector<float> whole(c.n_tokens * problem.ld_q), parts = whole;
-      kernel->fn.attention(problem.args(whole, reinterpret_cast<float*>(scratch.data)));
-      auto args = problem.args(parts, reinterpret_cast<float*>(scratch.data));
-      for (args.kv_head_begin = 0; args.kv_head_begin < c.n_kv_heads; ++args.kv_head_begin) {
-        args.kv_head_end = args.kv_head_begin + 1;
-        for (args.token_begin = 0; args.token_begin < c.n_tokens;
-             args.token_begin = args.token_end) {
-          args.token_end = std::min(c.n_tokens, args.token_begin + 1 + args.token_begin % 3);
-          kernel->fn.attention(args);
-        }
-      }
-      ASSERT_EQ(whole, parts) << isa_name(kernel->isa) << " " << &c - kAttentionCases;
-    }
-  }
-}
-
-TEST(StoreKv, GivesTheSameBitsOnEveryIsa) {
-  for (const AttentionCase& c : kAttentionCases) {
-    AttentionProblem want(c);
-    want.store(*kernels_of(Op::kStoreKv)[0]);
-    for (const Kernel* kernel : kernels_of(Op::kStoreKv)) {
-      AttentionProblem got(c);
-      got.store(*kernel);
-      ASSERT_EQ(got.cache.pages, want.cache.pages) << isa_name(kernel->isa);
-    }
   }
 }
 

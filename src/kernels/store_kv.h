@@ -34,11 +34,43 @@ void store_rows(const StoreKvArgs& a) {
   }
 }
 
+// Bytes `step` apart. The scale has a floor, so that it has an inverse; a value that is not finite
+// makes the scale so, and with it whatever sees the row.
+inline void store_q8(const float* x, size_t n, uint8_t* to, size_t step, uint8_t* to_scale) {
+  uint32_t largest = 0;  // of the absolute values; as bits, a NaN is larger than all numbers
+  for (size_t i = 0; i < n; ++i) {
+    const uint32_t bits = float_to_bits(x[i]) & 0x7fffffffu;
+    largest = bits > largest ? bits : largest;
+  }
+  const float peak = bits_to_float(largest);
+  const float scale = peak < 1e-6f ? 1e-6f / 127.0f : peak / 127.0f;
+  __builtin_memcpy(to_scale, &scale, sizeof scale);
+  const float inverse = 1.0f / scale;
+  for (size_t i = 0; i < n; ++i) {
+    // Adding 1.5 * 2^23 rounds to the nearest integer, found in the low bits.
+    to[i * step] = static_cast<uint8_t>(float_to_bits(x[i] * inverse + 12582912.0f));
+  }
+}
+
+inline void store_q8_rows(const StoreKvArgs& a) {
+  const size_t dim = a.kv.head_dim;
+  for (size_t token = a.token_begin; token < a.token_end; ++token) {
+    const size_t position = a.first_position + token;
+    for (size_t head = 0; head < a.kv.n_kv_heads; ++head) {
+      store_q8(a.k + token * a.ld + head * dim, dim,
+               k_group(a.kv, head, position) + position % kKvGroup, kKvGroup,
+               kv_scale(a.kv, a.kv.k_offset, head, position));
+      store_q8(a.v + token * a.ld + head * dim, dim, v_row(a.kv, head, position), 1,
+               kv_scale(a.kv, a.kv.v_offset, head, position));
+    }
+  }
+}
+
 void store_kv(const StoreKvArgs& a) {
-  if (a.kv.type == KvType::kF16) {
-    store_rows<HalfStore>(a);
-  } else {
-    store_rows<FloatStore>(a);
+  switch (a.kv.type) {
+    case KvType::kF32: return store_rows<FloatStore>(a);
+    case KvType::kF16: return store_rows<HalfStore>(a);
+    case KvType::kQ8: return store_q8_rows(a);
   }
 }
 

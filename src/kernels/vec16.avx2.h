@@ -41,6 +41,11 @@ inline __m256 widen_bf16(__m128i x) {
 inline Vec16 load16_bf16(const uint8_t* p) {
   return {widen_bf16(load16_bytes(p)), widen_bf16(load16_bytes(p + 16))};
 }
+inline Vec16 load16_i8(const uint8_t* p) {
+  const __m128i bytes = load16_bytes(p);
+  return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)),
+          _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8)))};
+}
 
 // The first n lanes, n <= 16; the others are zero.
 inline Vec16 load16_first(const float* p, size_t n) {
@@ -77,9 +82,10 @@ inline Vec16 round16(Vec16 x) {
   constexpr int kMode = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
   return {_mm256_round_ps(x.a, kMode), _mm256_round_ps(x.b, kMode)};
 }
-// a * 2^n for whole n in [-252, 254], as two factors because one would overflow at 128.
+// a * 2^n for whole n <= 254, as two factors because one would overflow at 128; too small goes to
+// zero.
 inline __m256 scale8(__m256 x, __m256 n) {
-  const __m256i whole = _mm256_cvtps_epi32(n);
+  const __m256i whole = _mm256_cvtps_epi32(_mm256_max_ps(n, _mm256_set1_ps(-252.0f)));
   const __m256i half = _mm256_srai_epi32(whole, 1);
   const __m256i bias = _mm256_set1_epi32(127);
   const __m256i low = _mm256_slli_epi32(_mm256_add_epi32(half, bias), 23);

@@ -30,6 +30,10 @@ inline Vec16 load16_bf16(const uint8_t* p) {
   const __m256i half = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
   return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16))};
 }
+inline Vec16 load16_i8(const uint8_t* p) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes))};
+}
 
 // The first n lanes, n <= 16; the others are zero.
 inline Vec16 load16_first(const float* p, size_t n) {

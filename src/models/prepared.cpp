@@ -5,8 +5,8 @@
 #include <filesystem>
 #include <map>
 
+#include "kernels/dispatch.h"
 #include "models/config_reading.h"
-#include "nn/executor.h"
 #include "tensor/format.h"
 
 namespace maru::models {
@@ -36,8 +36,7 @@ Result<const Family*> find_family(const ModelSource& source) {
 KvLayout plan_kv(ModelConfig& config, kernels::KvType type) {
   KvLayout kv;
   kv.type = type;
-  const size_t layer_bytes =
-      2 * size_t{config.n_kv_heads} * config.head_dim * nn::kv_value_bytes(type);
+  const size_t layer_bytes = 2 * config.n_kv_heads * kernels::kv_row_bytes(type, config.head_dim);
   for (LayerSpec& layer : config.layers) {
     auto group = std::find_if(kv.groups.begin(), kv.groups.end(),
                               [&](const KvGroup& g) { return g.window == layer.window; });

@@ -10,7 +10,7 @@ namespace maru::nn {
 namespace {
 
 // Rows of one sequence that attend in one call: enough to use a page's keys several times.
-constexpr size_t kAttentionTile = 32;
+constexpr size_t kAttentionTile = 64;
 constexpr size_t kAlign = 64;
 
 size_t aligned(size_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
@@ -55,8 +55,6 @@ void trace_stage(const StageRun& run, const Stage& stage, const Trace& trace) {
 }
 
 }  // namespace
-
-size_t kv_value_bytes(kernels::KvType type) { return type == kernels::KvType::kF32 ? 4 : 2; }
 
 void Workspace::AlignedFree::operator()(uint8_t* p) const { std::free(p); }
 

@@ -19,7 +19,6 @@ struct KvGeometry {
   size_t page_tokens = 64;
   kernels::KvType type = kernels::KvType::kF16;
 };
-size_t kv_value_bytes(kernels::KvType type);
 
 struct SequenceRows {
   size_t row_begin = 0, n_rows = 0;

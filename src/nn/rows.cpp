@@ -112,7 +112,7 @@ void run_step(const StageRun& run, const Step& step, RowRange r) {
 
 kernels::KvView kv_view(const StageRun& run, const AttendSpec& spec, const SequenceRows& sequence) {
   const size_t k_bytes =
-      size_t{spec.n_kv_heads} * run.kv.page_tokens * spec.head_dim * kv_value_bytes(run.kv.type);
+      spec.n_kv_heads * run.kv.page_tokens * kernels::kv_row_bytes(run.kv.type, spec.head_dim);
   const size_t offset = spec.layer_in_group * 2 * k_bytes;
   return {.pages = sequence.pages[spec.kv_group].data(),
           .k_offset = offset,
@@ -150,7 +150,7 @@ void attend_part(const StageRun& run, const Step& step, const Workspace::Attenti
   const size_t first = s.row_begin * width + part * n_heads * spec.head_dim;
   const size_t kv_head = part * n_heads / (spec.n_heads / spec.n_kv_heads);
   kernels::KvView kv = kv_view(run, spec, s);
-  const size_t head_bytes = kv.page_tokens * kv.head_dim * kv_value_bytes(kv.type);
+  const size_t head_bytes = kv.page_tokens * kernels::kv_row_bytes(kv.type, kv.head_dim);
   kv.k_offset += kv_head * head_bytes;
   kv.v_offset += kv_head * head_bytes;
   kv.n_kv_heads = 1;
@@ -169,7 +169,10 @@ void attend_part(const StageRun& run, const Step& step, const Workspace::Attenti
                          .kv_head_end = 1,
                          .out = run.buffer(step.out) + first,
                          .ld_out = width,
-                         .scratch = scratch});
+                         .scratch = scratch,
+                         .partial = nullptr,
+                         .part_begin = 0,
+                         .part_end = 0});
 }
 
 void quantise(const StageRun& run, const Stage& stage, RowRange r) {
