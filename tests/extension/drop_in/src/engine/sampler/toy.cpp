@@ -6,7 +6,7 @@ namespace {
 
 bool is_active(const SamplingParams& params) { return params.seed == 424242; }
 
-void apply(const SamplerContext&, std::vector<Candidate>& candidates) {
+void cut(const SamplerContext&, std::vector<Candidate>& candidates) {
   const Candidate best = *std::min_element(candidates.begin(), candidates.end(), more_likely);
   candidates.assign(1, best);
 }
@@ -14,6 +14,6 @@ void apply(const SamplerContext&, std::vector<Candidate>& candidates) {
 }  // namespace
 
 extern const SamplerStep sampler_toy;
-const SamplerStep sampler_toy{"toy", 900, is_active, apply};
+const SamplerStep sampler_toy{"toy", 900, is_active, nullptr, cut};
 
 }  // namespace maru::engine
