@@ -106,7 +106,8 @@ def fetch_sources(folder: pathlib.Path) -> pathlib.Path:
     unpacked = folder / "unpacking"
     shutil.rmtree(unpacked, ignore_errors=True)
     with tarfile.open(archive) as tar:
-        tar.extractall(unpacked, filter="data")
+        # Its digest is known; older Pythons have no filters.
+        tar.extractall(unpacked, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
     (unpacked / NAME).rename(sources)
     unpacked.rmdir()
     return sources / "vendor/llama.cpp"
