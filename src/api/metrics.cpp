@@ -88,6 +88,20 @@ struct Metrics::Impl {
                                        .Help("Times a running request gave its place up")
                                        .Register(registry)
                                        .Add({});
+  prometheus::Gauge& disk_bytes = prometheus::BuildGauge()
+                                      .Name("maru_prefix_disk_bytes")
+                                      .Help("Disk space of stored prefixes")
+                                      .Register(registry)
+                                      .Add({});
+  prometheus::Family<prometheus::Counter>& disk_pages =
+      prometheus::BuildCounter()
+          .Name("maru_prefix_disk_pages_total")
+          .Help("Pages of prefixes by what became of them on their way to and from the disk")
+          .Register(registry);
+  prometheus::Counter& disk_written = disk_pages.Add({{"state", "written"}});
+  prometheus::Counter& disk_read = disk_pages.Add({{"state", "read"}});
+  prometheus::Counter& disk_dropped = disk_pages.Add({{"state", "dropped"}});
+  prometheus::Counter& disk_damaged = disk_pages.Add({{"state", "damaged"}});
   std::mutex print_mutex;  // the engine's counters are brought up to date under it
 };
 
@@ -140,6 +154,11 @@ std::string Metrics::print(const engine::EngineStats& stats) {
   raise(impl_->engine_accepted, stats.accepted_tokens);
   raise(impl_->steps, stats.n_steps);
   raise(impl_->preempted, stats.n_preempted);
+  impl_->disk_bytes.Set(as_double(stats.disk_bytes));
+  raise(impl_->disk_written, stats.disk_pages_written);
+  raise(impl_->disk_read, stats.disk_pages_read);
+  raise(impl_->disk_dropped, stats.disk_pages_dropped);
+  raise(impl_->disk_damaged, stats.disk_pages_damaged);
   return prometheus::TextSerializer().Serialize(impl_->registry.Collect());
 }
 

@@ -1,16 +1,56 @@
 #include "apps/host.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <ctime>
+#include <filesystem>
 #include <future>
+#include <system_error>
 #include <utility>
 
 #include "apps/files.h"
 #include "apps/terminal.h"
+#include "base/build_id.h"
+#include "base/files.h"
+#include "base/log.h"
 #include "engine/local_engine.h"
+#include "engine/prefix_store.h"
+#include "kernels/dispatch.h"
 #include "service/model_text.h"
 
 namespace maru::apps {
+
+namespace {
+
+// Stored prefixes never take more than one part in this many of the free space.
+constexpr uint64_t kDiskShare = 4;
+
+// Null if it is off, or cannot be (which the log tells).
+std::unique_ptr<engine::PrefixStore> open_prefix_store(const service::Settings& settings,
+                                                       const LoadedModel& loaded) {
+  if (settings.prefix_cache_disk_mib == 0) return nullptr;
+  engine::PrefixStoreOptions options;
+  options.folder = data_folder() + "/cache/prefix";
+  // Kernels of another tier or build may round differently: a page is read only by what would have
+  // computed the same bits.
+  options.identity =
+      fmt::format("model {:016x} isa {} program {} {}", loaded.model->info().fingerprint,
+                  kernels::isa_name(loaded.isa), MARU_VERSION, build_id());
+  options.budget_bytes = uint64_t{settings.prefix_cache_disk_mib} << 20;
+  std::error_code failed;
+  std::filesystem::create_directories(options.folder, failed);
+  const auto space = std::filesystem::space(options.folder, failed);
+  if (!failed) {
+    options.budget_bytes = std::min<uint64_t>(options.budget_bytes, space.available / kDiskShare);
+  }
+  auto store = engine::PrefixStore::open(options, loaded.model->kv_layout());
+  if (store) return *std::move(store);
+  log_warning("prefixes are not kept over a restart: {}", store.error().to_string());
+  return nullptr;
+}
+
+}  // namespace
 
 Host::~Host() {
   packing_.reset();
@@ -19,7 +59,7 @@ Host::~Host() {
   engine_.reset();
 }
 
-Result<std::unique_ptr<Host>> Host::start(const Context& context) {
+Result<std::unique_ptr<Host>> Host::start(const Context& context, Prefixes prefixes) {
   const service::Settings& settings = context.settings();
   MARU_ASSIGN_OR_RETURN(const service::ModelLocation location, find_model(settings.model));
   const bool tells = stderr_is_terminal();
@@ -48,6 +88,7 @@ Result<std::unique_ptr<Host>> Host::start(const Context& context) {
   model.kv_bytes = std::max(loaded->plan.kv_pool_bytes,
                             service::kv_page_bytes(loaded->model->kv_layout(), context_length,
                                                    options.scheduler.max_chunk));
+  if (prefixes == Prefixes::kOnDisk) model.store = open_prefix_store(settings, *loaded);
   model.runner = engine::make_model_runner(loaded->model, host->pool_, step.n_tokens);
   std::vector<engine::LocalModel> models;
   models.push_back(std::move(model));

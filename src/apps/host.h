@@ -11,11 +11,16 @@
 
 namespace maru::apps {
 
+// Where the prefixes that the engine has computed are kept.
+enum class Prefixes { kInMemory, kOnDisk };
+
 class Host {
  public:
   // Finds the model, checks its memory, loads it, starts the engine. Says what it loads on standard
-  // error if that is a terminal. Errors: those of all these steps.
-  static Result<std::unique_ptr<Host>> start(const Context& context);
+  // error if that is a terminal. With kOnDisk, prefixes of earlier runs are found again; where the
+  // folder can't be used, the log says so and memory has to do. Errors: those of all these steps.
+  static Result<std::unique_ptr<Host>> start(const Context& context,
+                                             Prefixes prefixes = Prefixes::kInMemory);
   ~Host();
 
   service::GenerationService& service() { return *service_; }

@@ -1,5 +1,4 @@
-// SHA-256 (FIPS 180-4), for names that nobody may be able to make collide. Not tuned: about 0.3
-// GB/s.
+// SHA-256 (FIPS 180-4), for names that nobody may be able to make collide.
 #pragma once
 
 #include <array>

@@ -95,6 +95,10 @@ struct EngineStats {
   uint64_t drafted_tokens = 0;   // guessed ahead (speculation)
   uint64_t accepted_tokens = 0;  // of them, right: each saved a step
   uint64_t n_preempted = 0;      // times a running request gave its place up and went on later
+  uint64_t disk_bytes = 0;       // of stored prefixes
+  // Pages of prefixes since start: dropped ones were given up or failed before they were stored.
+  uint64_t disk_pages_written = 0, disk_pages_read = 0;
+  uint64_t disk_pages_dropped = 0, disk_pages_damaged = 0;
 };
 
 // Thread-safe.

@@ -1,6 +1,8 @@
-// The KV of one model: page memory and prefix tree together, as running sequences use them.
+// The KV of one model: page memory, prefix tree and what of it is on disk, as running sequences use
+// them.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -8,6 +10,7 @@
 
 #include "base/result.h"
 #include "engine/kv_memory.h"
+#include "engine/prefix_store.h"
 #include "engine/prefix_tree.h"
 
 namespace maru::engine {
@@ -40,6 +43,19 @@ class KvCache {
   uint32_t grow(SequenceKv& kv, uint32_t n_tokens);
   // Makes the computed tokens known to the tree. `kv` may get the tree's pages for its own.
   void publish(const PrefixKey& key, std::span<const TokenId> computed, SequenceKv& kv);
+
+  // From now on full pages are kept in `store` too. To be called before anything is published.
+  void set_store(std::unique_ptr<PrefixStore> store);
+  // Hands new pages of the tree to the store, as many as it takes now. True while some are not on
+  // the disk: call again soon.
+  bool save();
+  // Saves what waits, until `deadline`.
+  void flush(std::chrono::steady_clock::time_point deadline);
+  // Reads pages from the store into the tree where that leads beyond the tree and `n_done`, at most
+  // `max_bytes` and one page more. Returns the bytes read: 0 when nothing is left to read.
+  uint64_t restore(const PrefixKey& key, std::span<const TokenId> tokens, uint32_t limit,
+                   uint32_t n_done, uint64_t max_bytes);
+
   // Gives back what no token from position n_done on can see.
   void trim(SequenceKv& kv, uint32_t n_done);
   void release(SequenceKv& kv);
@@ -55,6 +71,7 @@ class KvCache {
 
   const models::KvLayout& layout() const { return layout_; }
   const KvMemory& memory() const { return *memory_; }
+  const PrefixStore* store() const { return store_.get(); }  // null if there is none
   PrefixTree& tree() { return *tree_; }
   const PrefixTree& tree() const { return *tree_; }
 
@@ -62,6 +79,9 @@ class KvCache {
   KvCache(const models::KvLayout& layout, uint64_t model_fingerprint,
           std::unique_ptr<KvMemory> memory, uint32_t max_step_tokens);
   PageId allocate(size_t group);
+  struct StoredPrefix;
+  StoredPrefix look_up_stored(const PrefixKey& key, std::span<const TokenId> tokens,
+                              uint32_t limit);
   bool adopt(const PrefixMatch& match, SequenceKv& kv);
   void refresh_pointers(SequenceKv& kv) const;
 
@@ -71,6 +91,7 @@ class KvCache {
   const uint32_t max_step_tokens_;
   std::unique_ptr<KvMemory> memory_;
   std::unique_ptr<PrefixTree> tree_;  // after memory_: it gives its pages back first
+  std::unique_ptr<PrefixStore> store_;
 };
 
 }  // namespace maru::engine

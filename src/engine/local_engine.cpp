@@ -5,6 +5,12 @@
 #include <algorithm>
 
 namespace maru::engine {
+namespace {
+
+// Between looks at what the disk has taken while nothing else is to be done.
+constexpr std::chrono::milliseconds kSavePause{5};
+
+}  // namespace
 
 Result<std::unique_ptr<LocalEngine>> LocalEngine::create(std::vector<LocalModel> models,
                                                          LocalEngineOptions options) {
@@ -23,6 +29,7 @@ Result<std::unique_ptr<LocalEngine>> LocalEngine::create(std::vector<LocalModel>
     MARU_ASSIGN_OR_RETURN(
         auto loop, ModelLoop::create(std::move(model.name), std::move(model.runner), model.kv_bytes,
                                      options.scheduler, options.clock));
+    if (model.store != nullptr) loop->set_store(std::move(model.store));
     loops.push_back(std::move(loop));
   }
   return std::unique_ptr<LocalEngine>(new LocalEngine(std::move(loops), std::move(options)));
@@ -113,6 +120,8 @@ void LocalEngine::serve() {
     for (const auto& loop : loops_) loop->step();
   }
   for (const auto& loop : loops_) loop->cancel_all();
+  const auto deadline = std::chrono::steady_clock::now() + options_.flush_grace;
+  for (const auto& loop : loops_) loop->flush(deadline);
 }
 
 // Waits for something to do, updates the figures and hands the inbox over. False at the end.
@@ -122,12 +131,21 @@ bool LocalEngine::take_inbox() {
   bool is_stopping = false;
   const bool has_work =
       std::any_of(loops_.begin(), loops_.end(), [](const auto& loop) { return loop->has_work(); });
+  const bool has_unsaved = std::any_of(loops_.begin(), loops_.end(),
+                                       [](const auto& loop) { return loop->has_unsaved(); });
   EngineStats stats;
   for (const auto& loop : loops_) loop->add_stats(stats);
   {
     std::unique_lock lock(mutex_);
     stats_ = stats;
-    wake_.wait(lock, [&] { return has_work || stopping_ || !inbox_.empty() || !cancels_.empty(); });
+    const auto is_called = [&] {
+      return has_work || stopping_ || !inbox_.empty() || !cancels_.empty();
+    };
+    if (has_unsaved) {
+      wake_.wait_for(lock, kSavePause, is_called);
+    } else {
+      wake_.wait(lock, is_called);
+    }
     submissions.swap(inbox_);
     cancels.swap(cancels_);
     stats_.n_waiting += submissions.size();

@@ -23,6 +23,7 @@ namespace maru::engine {
 struct LocalEngineOptions {
   size_t max_waiting = 64;  // requests without a place; more are refused with kRateLimited
   SchedulerOptions scheduler;
+  std::chrono::milliseconds flush_grace{2'000};  // at the end, for prefixes on their way to disk
   Clock clock = [] { return std::chrono::steady_clock::now(); };
 };
 
@@ -34,7 +35,8 @@ inline size_t max_step_rows(const SchedulerOptions& options) {
 struct LocalModel {
   std::string name;
   std::unique_ptr<StepRunner> runner;
-  uint64_t kv_bytes = 0;  // budget of its KV pages
+  uint64_t kv_bytes = 0;                    // budget of its KV pages
+  std::unique_ptr<PrefixStore> store = {};  // keeps its prefixes on disk; may be null
 };
 
 class LocalEngine final : public Engine {

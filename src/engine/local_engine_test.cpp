@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "engine/testing/fake_runner.h"
+#include "engine/testing/test_folder.h"
 
 namespace maru::engine {
 namespace {
@@ -237,6 +238,57 @@ TEST(LocalEngine, RefusesModelsThatCannotBeServed) {
   EXPECT_EQ(make({"a", "a"}, uint64_t{1} << 24, rows), "invalid_argument");
   EXPECT_EQ(make({"a"}, uint64_t{1} << 24, rows - 1), "invalid_argument");
   EXPECT_EQ(make({"a"}, 4096, rows), "too_large");
+}
+
+// Prefixes on disk: saved while nothing else is to be done, and at the end.
+class LocalEngineOnDisk : public ::testing::Test {
+ protected:
+  void start(Harness& s) const {
+    s.shape.max_rows = max_step_rows(s.options.scheduler);
+    auto runner = std::make_unique<FakeRunner>(s.shape, s.log);
+    auto store = PrefixStore::open(
+        {.folder = folder_.path(), .identity = "m", .budget_bytes = uint64_t{1} << 20},
+        runner->kv_layout());
+    std::vector<LocalModel> models;
+    models.push_back({"m", std::move(runner), uint64_t{1} << 22, std::move(store).value()});
+    s.engine = LocalEngine::create(std::move(models), s.options).value();
+  }
+  static Request request(const Harness& s) {
+    Request r = s.request(1, 6);
+    r.prompt.assign(50, 7);
+    return r;
+  }
+  static Told answer(Harness& s) {
+    EXPECT_TRUE(s.submit(request(s)).has_value());
+    s.listener.wait_for_ends(1);
+    return s.listener.told(1);
+  }
+
+  testing::TestFolder folder_;
+};
+
+TEST_F(LocalEngineOnDisk, ARestartedEngineGoesOnWhereTheLastOneWas) {
+  Harness first, second;
+  start(first);
+  const Told expected = answer(first);
+  first.engine.reset();  // at once: what is on its way is still written
+  start(second);
+  const Told told = answer(second);
+  EXPECT_EQ(told.tokens, expected.tokens);
+  EXPECT_EQ(told.usage.cached_tokens, 48u);  // all whole pages before the last token
+  EXPECT_EQ(second.log->n_violations, 0u);
+}
+
+TEST_F(LocalEngineOnDisk, AnIdleEngineSavesWhatItHas) {
+  Harness s;
+  start(s);
+  const Told told = answer(s);
+  const size_t n_computed = 50 + told.tokens.size() - 1;
+  while (s.engine->stats().disk_pages_written < n_computed / s.shape.page_tokens) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  EXPECT_EQ(s.engine->stats().disk_pages_dropped, 0u);
+  EXPECT_GT(s.engine->stats().disk_bytes, 0u);
 }
 
 // Several threads submit, cancel and look at once; every accepted request ends exactly once and

@@ -99,9 +99,13 @@ void ModelLoop::cancel_all() {
 }
 
 void ModelLoop::step() {
-  if (!scheduler_.has_work()) return;
+  if (scheduler_.has_work()) compute();
+  has_unsaved_ = cache_->save();
+}
+
+void ModelLoop::compute() {
   const StepPlan plan = scheduler_.plan(cost_);
-  MARU_CHECK(!plan.entries.empty());
+  if (plan.entries.empty()) return;
   run(plan);
   size_t row = 0;
   for (const PlanEntry& entry : plan.entries) {
@@ -274,6 +278,13 @@ void ModelLoop::add_stats(EngineStats& stats) const {
   stats.drafted_tokens += ended_.drafted_tokens;
   stats.accepted_tokens += ended_.accepted_tokens;
   stats.n_preempted += scheduler_.n_preempted();
+  if (cache_->store() == nullptr) return;
+  const PrefixStoreStats stored = cache_->store()->stats();
+  stats.disk_bytes += stored.n_bytes;
+  stats.disk_pages_written += stored.n_written;
+  stats.disk_pages_read += stored.n_read;
+  stats.disk_pages_dropped += stored.n_dropped + cache_->tree().n_new_pages_lost();
+  stats.disk_pages_damaged += stored.n_damaged;
 }
 
 }  // namespace maru::engine

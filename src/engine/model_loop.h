@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "base/result.h"
 #include "engine/engine.h"
@@ -38,7 +39,12 @@ class ModelLoop {
   void cancel(RequestId id);                        // unknown ids are ignored
   void cancel_all();
   bool has_work() const { return scheduler_.has_work(); }
-  void step();  // one step, if there is work
+  void step();  // one step, if there is work; and what is new goes on its way to the disk
+
+  // Keeps prefixes there too; to be called before the first request.
+  void set_store(std::unique_ptr<PrefixStore> store) { cache_->set_store(std::move(store)); }
+  bool has_unsaved() const { return has_unsaved_; }  // step() should be called again soon
+  void flush(std::chrono::steady_clock::time_point deadline) { cache_->flush(deadline); }
 
   // Adds this model's figures.
   void add_stats(EngineStats& stats) const;
@@ -48,6 +54,7 @@ class ModelLoop {
  private:
   ModelLoop(std::string name, std::unique_ptr<StepRunner> runner, std::unique_ptr<KvCache> cache,
             const SchedulerOptions& options, Clock clock);
+  void compute();
   void run(const StepPlan& plan);
   void apply(const PlanEntry& entry, size_t first_row);
   void apply_draft(const PlanEntry& entry, size_t first_row);
@@ -68,6 +75,7 @@ class ModelLoop {
   std::unique_ptr<kernels::LogitBlock[]> blocks_;
   size_t n_rows_ = 0;  // room in logits_ and blocks_
   uint64_t n_arrived_ = 0;
+  bool has_unsaved_ = false;
   EngineStats ended_;  // sums over requests that ended, and steps
 };
 

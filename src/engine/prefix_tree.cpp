@@ -21,6 +21,8 @@ struct PrefixTree::Node {
   uint32_t depth = 0;                 // page index; a root's children have 0
   std::vector<TokenId> tokens;        // of this page's first rows
   std::vector<PageId> pages;          // [group]
+  std::vector<bool> is_new;           // [group] in the list of new pages
+  PrefixDigest digest;                // of a root, and of full nodes while new pages are listed
   std::vector<uint64_t> page_stamps;  // [group] when a resumed state last looked at this page
   uint64_t stamp = 0;                 // when this node was last part of a used prefix
   std::vector<std::unique_ptr<Node>> children;  // by tokens, lexicographically
@@ -132,6 +134,7 @@ void PrefixTree::insert(const PrefixKey& key, std::span<const TokenId> tokens,
   if (is_new) {
     it->second = std::make_unique<Node>();
     it->second->key = &it->first;
+    if (lists_new_pages_) it->second->digest = root_digest(key);
   }
   Node* node = it->second.get();
   const size_t page_tokens = layout_.page_tokens;
@@ -154,7 +157,7 @@ PrefixTree::Node* PrefixTree::child_for_insert(Node* parent, std::span<const Tok
     if (common_prefix(before->tokens, tokens) == before->tokens.size()) {
       // A leaf that ours continues. No sibling begins like it, so it keeps its place in the order.
       for (size_t g = 0; g < before->pages.size(); ++g) drop_page(before, g);
-      before->tokens.assign(tokens.begin(), tokens.end());
+      set_tokens(before, tokens);
       return before;
     }
   }
@@ -162,13 +165,21 @@ PrefixTree::Node* PrefixTree::child_for_insert(Node* parent, std::span<const Tok
   Node* added = child.get();
   added->parent = parent;
   added->depth = parent->parent == nullptr ? 0 : parent->depth + 1;
-  added->tokens.assign(tokens.begin(), tokens.end());
+  set_tokens(added, tokens);
   added->pages.assign(layout_.groups.size(), kNoPage);
+  added->is_new.assign(layout_.groups.size(), false);
   added->page_stamps.assign(layout_.groups.size(), clock_);
   added->slot = nodes_.size();
   nodes_.push_back(added);
   parent->children.insert(next, std::move(child));
   return added;
+}
+
+void PrefixTree::set_tokens(Node* node, std::span<const TokenId> tokens) {
+  node->tokens.assign(tokens.begin(), tokens.end());
+  if (lists_new_pages_ && tokens.size() == layout_.page_tokens) {
+    node->digest = digest_after(node->parent->digest, tokens);
+  }
 }
 
 void PrefixTree::take_pages(Node* node, size_t index, std::vector<std::vector<PageId>>& pages) {
@@ -182,6 +193,7 @@ void PrefixTree::take_pages(Node* node, size_t index, std::vector<std::vector<Pa
       kept = offered;
       node->page_stamps[g] = clock_;
       ++version_;
+      if (is_full && lists_new_pages_) list_new_page(node, g);
     } else if (is_full) {
       memory_.retain(g, kept, PageHolder::kSequence);
       memory_.release(g, offered, PageHolder::kSequence);
@@ -190,8 +202,47 @@ void PrefixTree::take_pages(Node* node, size_t index, std::vector<std::vector<Pa
   }
 }
 
+void PrefixTree::list_new_pages() {
+  MARU_CHECK(nodes_.empty());  // or nodes without a digest would be among them
+  lists_new_pages_ = true;
+}
+
+void PrefixTree::list_new_page(Node* node, size_t group) {
+  node->is_new[group] = true;
+  new_pages_.emplace_back(node, group);
+}
+
+std::optional<NewPage> PrefixTree::new_page() const {
+  if (new_pages_.empty()) return std::nullopt;
+  const auto [node, group] = new_pages_.front();
+  return NewPage{node->digest, node->depth, static_cast<uint32_t>(group), node->pages[group],
+                 node->tokens};
+}
+
+void PrefixTree::pop_new_page() {
+  const auto [node, group] = new_pages_.front();
+  node->is_new[group] = false;
+  new_pages_.pop_front();
+}
+
+std::vector<std::vector<PageId>> PrefixTree::full_pages(const PrefixKey& key,
+                                                        std::span<const TokenId> tokens) const {
+  uint32_t n_tokens = 0;
+  std::vector<std::vector<PageId>> pages;
+  for (const Node* node : walk(key, tokens, n_tokens)) {
+    if (pages.size() == n_tokens / layout_.page_tokens) break;
+    pages.push_back(node->pages);
+  }
+  return pages;
+}
+
 void PrefixTree::drop_page(Node* node, size_t group) {
   if (node->pages[group] == kNoPage) return;
+  if (node->is_new[group]) {
+    std::erase(new_pages_, std::pair(node, group));
+    node->is_new[group] = false;
+    ++n_new_pages_lost_;
+  }
   memory_.release(group, node->pages[group], PageHolder::kTree);
   node->pages[group] = kNoPage;
 }

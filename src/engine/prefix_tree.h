@@ -10,14 +10,18 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/engine.h"
 #include "engine/kv_memory.h"
+#include "engine/prefix_digest.h"
 #include "models/model.h"
 
 namespace maru::engine {
@@ -43,6 +47,15 @@ struct PrefixMatch {
   std::vector<std::vector<PageId>> pages;  // [group][page]; kNoPage where no later token looks
 };
 
+// A full page that the tree has taken.
+struct NewPage {
+  PrefixDigest digest;  // of the prefix that ends with it
+  uint32_t index = 0;   // in the prefix
+  uint32_t group = 0;
+  PageId page = kNoPage;
+  std::span<const TokenId> tokens;
+};
+
 // Not thread-safe. Holds pages of `memory` as PageHolder::kTree.
 class PrefixTree {
  public:
@@ -60,6 +73,17 @@ class PrefixTree {
   void insert(const PrefixKey& key, std::span<const TokenId> tokens,
               std::vector<std::vector<PageId>>& pages);
 
+  // The pages of full nodes along `tokens`, as they are: [page][group], kNoPage where given up.
+  std::vector<std::vector<PageId>> full_pages(const PrefixKey& key,
+                                              std::span<const TokenId> tokens) const;
+
+  // For who keeps full pages elsewhere: from now on they are listed in the order in which insert()
+  // takes them, until they are popped or given up (which is counted). The tree must be empty.
+  void list_new_pages();
+  std::optional<NewPage> new_page() const;  // the first of the list
+  void pop_new_page();
+  uint64_t n_new_pages_lost() const { return n_new_pages_lost_; }
+
   // Gives up what was used longest ago and no sequence holds: a leaf, or a window's page inside.
   // False if there is nothing to give up.
   bool evict_one();
@@ -75,6 +99,8 @@ class PrefixTree {
   std::vector<const Node*> walk(const PrefixKey& key, std::span<const TokenId> tokens,
                                 uint32_t& n_tokens) const;
   Node* child_for_insert(Node* parent, std::span<const TokenId> tokens);
+  void set_tokens(Node* node, std::span<const TokenId> tokens);
+  void list_new_page(Node* node, size_t group);
   void take_pages(Node* node, size_t index, std::vector<std::vector<PageId>>& pages);
   void remove(Node* node);
   void drop_page(Node* node, size_t group);
@@ -86,6 +112,9 @@ class PrefixTree {
   std::vector<Node*> nodes_;  // all but roots, in no order
   uint64_t clock_ = 0;
   uint64_t version_ = 0;
+  bool lists_new_pages_ = false;
+  std::deque<std::pair<Node*, size_t>> new_pages_;  // node and group
+  uint64_t n_new_pages_lost_ = 0;
 };
 
 }  // namespace maru::engine

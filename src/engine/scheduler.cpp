@@ -63,10 +63,14 @@ std::unique_ptr<Sequence> Scheduler::take_any() {
 
 StepPlan Scheduler::plan(const StepCost& cost) {
   admit();
+  restore_prefixes();
   look_up_prefixes();
   StepPlan plan = plan_running(cost);
   // The only one in the plan may have had to give its place up: then it is another's turn.
-  while (plan.entries.empty() && !running_.empty()) plan = plan_running(cost);
+  const auto computes = [](const auto& s) { return !s->is_restoring; };
+  while (plan.entries.empty() && std::any_of(running_.begin(), running_.end(), computes)) {
+    plan = plan_running(cost);
+  }
   return plan;
 }
 
@@ -166,6 +170,21 @@ bool Scheduler::make_room_for(const Sequence& sequence) {
   return true;
 }
 
+// Stored pages are read in parts, so that streams go on meanwhile. A sequence reads no more than
+// twice what it needs: whatever happens to the pages in between, it will begin to compute.
+void Scheduler::restore_prefixes() {
+  const bool is_quiet = std::none_of(running_.begin(), running_.end(),
+                                     [](const auto& s) { return s->n_to_do() == 1; });
+  uint64_t left = is_quiet ? options_.quiet_read_bytes : options_.step_read_bytes;
+  for (const auto& s : running_) {
+    if (!s->is_restoring || left == 0) continue;
+    const uint64_t n_bytes = cache_.restore(s->key, s->tokens, s->resume_limit(), s->n_done, left);
+    s->n_restored_bytes += n_bytes;
+    s->is_restoring = n_bytes > 0 && s->n_restored_bytes < 2 * cache_.bytes_for(s->n_known());
+    left -= std::min(left, n_bytes);
+  }
+}
+
 // Sequences that still read look again whenever the tree has grown: of several requests with the
 // same beginning, each takes over what another has computed meanwhile.
 void Scheduler::look_up_prefixes() {
@@ -185,7 +204,7 @@ Sequence* Scheduler::next_prompt() const {
   Sequence* next = nullptr;
   uint64_t least = UINT64_MAX;
   for (const auto& s : running_) {
-    if (s->n_to_do() <= 1) continue;
+    if (s->n_to_do() <= 1 || s->is_restoring) continue;
     const uint64_t served = fair_.served(s->request.caller);
     if (next == nullptr || std::tie(served, s->arrival) < std::tie(least, next->arrival)) {
       next = s.get();
@@ -260,6 +279,7 @@ void Scheduler::preempt(Sequence* sequence) {
   cache_.publish(sequence->key, std::span(sequence->tokens).first(sequence->n_done), sequence->kv);
   cache_.release(sequence->kv);
   sequence->n_done = 0;
+  sequence->is_restoring = true;
   waiting_.push_back(std::move(*it));
   running_.erase(it);
   ++n_preempted_;

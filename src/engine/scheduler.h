@@ -34,6 +34,8 @@ struct SchedulerOptions {
   size_t max_drafting = 4;                        // streams; with more, a step is wide already
   std::chrono::microseconds step_budget{75'000};  // while someone's stream waits for the step
   std::chrono::microseconds quiet_budget{300'000};  // while nobody's does
+  uint64_t step_read_bytes = uint64_t{16} << 20;    // of stored pages before a step, as above
+  uint64_t quiet_read_bytes = uint64_t{256} << 20;
 };
 
 struct PlanEntry {
@@ -64,7 +66,8 @@ class Scheduler {
   std::unique_ptr<Sequence> take(RequestId id, bool keep_prefix);
   std::unique_ptr<Sequence> take_any();  // null when there are none
 
-  // Pages for all of the plan are there. Empty only when there is nothing to do.
+  // Pages for all of the plan are there. Empty only when there is nothing to do, or all that run
+  // have stored pages still to read: the next call goes on with that.
   StepPlan plan(const StepCost& cost);
   // Accounts for an entry that was run; of a draft, for one row at a time, as long as its guesses
   // turn out right.
@@ -82,6 +85,7 @@ class Scheduler {
   void admit();
   bool fits(const Sequence& sequence) const;
   bool make_room_for(const Sequence& sequence);
+  void restore_prefixes();
   void look_up_prefixes();
   StepPlan plan_running(const StepCost& cost);
   Sequence* next_prompt() const;

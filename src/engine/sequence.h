@@ -31,6 +31,8 @@ struct Sequence {
   uint32_t n_done = 0;          // of them, computed: their rows are in `kv`
   SequenceKv kv;
   uint64_t seen_version = UINT64_MAX;  // of the prefix tree, when last looked up
+  bool is_restoring = true;            // the store may have pages for it
+  uint64_t n_restored_bytes = 0;       // read from the store for it
   Sampler sampler;
   DraftGate gate;
 

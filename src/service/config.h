@@ -23,6 +23,7 @@ struct Settings {
   std::string kv_type = "f16";             // "f16" or "f32"
   uint32_t kv_memory_mib = 0;              // of the KV pool; 0: by the memory that is free
   std::string packed_cache = "on";         // "on" or "off": packed weights kept for later starts
+  uint32_t prefix_cache_disk_mib = 4096;   // of prefixes kept over a restart; 0: none
   uint32_t max_running = 16;               // sequences in one step
   std::string speculation = "lookup";      // "lookup" or "off"
   uint32_t max_waiting = 64;               // requests in the queue; more are answered 429

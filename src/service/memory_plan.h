@@ -11,7 +11,7 @@
 
 namespace maru::service {
 
-// Kept free for requests and the program itself.
+// Kept free for requests, pages on their way to the disk (8 MiB) and the program itself.
 inline constexpr uint64_t kMemoryReserve = uint64_t{32} << 20;
 
 // Adds to the work buffers what grows with the vocabulary: the tokenizer, and `n_logit_rows` rows

@@ -218,12 +218,31 @@ def packed_cache_seeds() -> dict[str, bytes]:
     }
 
 
+def prefix_index_seeds() -> dict[str, bytes]:
+    """Entries of segments; the target puts the header in front and the checksums behind."""
+
+    def entry(group: int, index: int, offset: int) -> bytes:
+        head = bytes(range(16)) + struct.pack("<IIQQ", group, index, offset, 0x0123456789ABCDEF)
+        return head + struct.pack("<4i", 1, 2, 3, -1) + bytes(8)
+
+    return {
+        "empty": b"",
+        "entry": entry(0, 0, 0),
+        "entries": entry(0, 0, 0) + entry(1, 0, 32) + entry(0, 1, 96),
+        "torn": entry(1, 7, 64)[:-9],
+        "group": entry(2, 0, 0),
+        "offset": entry(0, 0, 4065) + entry(0, 0, 2**64 - 8),
+        "header": b"MARUKV01" + bytes(56),
+    }
+
+
 def main() -> None:
     corpora = {"gguf": gguf_seeds(), "safetensors": safetensors_seeds(), "json": json_seeds()}
     corpora["engine_wire"] = engine_wire_seeds()
     corpora["template"] = template_seeds()
     corpora["http_body"] = http_body_seeds()
     corpora["packed_cache"] = packed_cache_seeds()
+    corpora["prefix_index"] = prefix_index_seeds()
     for name, seeds in corpora.items():
         folder = CORPUS / name
         folder.mkdir(parents=True, exist_ok=True)

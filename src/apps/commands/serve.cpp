@@ -48,7 +48,7 @@ void say_what_next(const Context& context, const Host& host, const std::string& 
 Result<int> run(const Context& context) {
   hold_stop_signals();
   const auto begin = std::chrono::steady_clock::now();
-  MARU_ASSIGN_OR_RETURN(const auto host, Host::start(context));
+  MARU_ASSIGN_OR_RETURN(const auto host, Host::start(context, Prefixes::kOnDisk));
   MARU_ASSIGN_OR_RETURN(const auto server, api::ApiServer::start(api_options(context.settings()),
                                                                  host->shared_service()));
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
@@ -67,7 +67,7 @@ Result<int> run(const Context& context) {
 CommandBody declare(Options& options) {
   options.engine_settings();
   for (const char* key : {"host", "port", "max_running", "speculation", "max_waiting",
-                          "allowed_hosts", "allowed_origins"}) {
+                          "prefix_cache_disk_mib", "allowed_hosts", "allowed_origins"}) {
     options.setting(key);
   }
   options.examples(
