@@ -7,6 +7,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
 #endif
 
 namespace maru::kernels {
@@ -75,6 +77,16 @@ std::vector<Isa> isas_of(const X86Facts& facts) {
   return isas;
 }
 
+std::vector<Isa> isas_of(const ArmFacts& facts) {
+  std::vector<Isa> isas{Isa::kScalar};
+  if (!has_all(facts.hwcap, bit(1))) return isas;  // ASIMD
+  isas.push_back(Isa::kNeon);
+  if (!has_all(facts.hwcap, bit(20))) return isas;  // ASIMDDP
+  isas.push_back(Isa::kNeonDot);
+  if (has_all(facts.hwcap2, bit(13))) isas.push_back(Isa::kI8mm);
+  return isas;
+}
+
 std::vector<Isa> probe_cpu() {
 #if defined(__x86_64__)
   std::vector<Isa> isas = isas_of(read_facts());
@@ -86,6 +98,8 @@ std::vector<Isa> probe_cpu() {
     isas.erase(amx);
   }
   return isas;
+#elif defined(__aarch64__)
+  return isas_of(ArmFacts{getauxval(AT_HWCAP), getauxval(AT_HWCAP2)});
 #else
   return {Isa::kScalar};
 #endif

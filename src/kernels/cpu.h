@@ -17,9 +17,15 @@ struct X86Facts {
   uint64_t xcr0 = 0;           // 0 without OSXSAVE
 };
 
+// The auxiliary vector's AT_HWCAP and AT_HWCAP2 of 64-bit Linux.
+struct ArmFacts {
+  uint64_t hwcap = 0, hwcap2 = 0;
+};
+
 // The tiers that these facts allow, in any order; never without kScalar. A feature counts only when
 // the operating system saves its registers.
 std::vector<Isa> isas_of(const X86Facts& facts);
+std::vector<Isa> isas_of(const ArmFacts& facts);
 
 // The tiers of this machine. AMX is left out, with a line in the log, where its registers may not
 // be used or a product in a child process goes wrong.

@@ -26,7 +26,8 @@ struct Tier {
 constexpr Tier kTiers[] = {
     {Isa::kScalar, "scalar", Isa::kScalar}, {Isa::kAvx2, "avx2", Isa::kScalar},
     {Isa::kAvxVnni, "avxvnni", Isa::kAvx2}, {Isa::kAvx512, "avx512", Isa::kAvx2},
-    {Isa::kAmx, "amx", Isa::kAvx512},
+    {Isa::kAmx, "amx", Isa::kAvx512},       {Isa::kNeon, "neon", Isa::kScalar},
+    {Isa::kNeonDot, "neondot", Isa::kNeon}, {Isa::kI8mm, "i8mm", Isa::kNeonDot},
 };
 
 const Tier& tier_of(Isa isa) {

@@ -12,7 +12,7 @@
 
 namespace maru::kernels {
 
-const char* isa_name(Isa isa);                   // "scalar", "avx2", "avxvnni", "avx512"
+const char* isa_name(Isa isa);                   // "scalar", "avx2", "i8mm" ...
 Result<Isa> parse_isa(const std::string& name);  // kInvalidArgument with the known names
 
 // The tier whose kernels stand in where `isa` has none of its own; kScalar for itself. A CPU with a

@@ -12,7 +12,7 @@
 namespace maru::kernels {
 
 // Not an order: what a tier implies and which one is preferred says the table in dispatch.cpp.
-enum class Isa : uint8_t { kScalar, kAvx2, kAvxVnni, kAvx512, kAmx };
+enum class Isa : uint8_t { kScalar, kAvx2, kAvxVnni, kAvx512, kAmx, kNeon, kNeonDot, kI8mm };
 
 // Rows of a weight matrix are packed in panels of 16 (docs/formats/packed-weights.md).
 inline constexpr size_t kPanelRows = 16;

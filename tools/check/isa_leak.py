@@ -29,7 +29,7 @@ def problems_of(path):
             yield f"calls {name}"
         elif kind.isupper() and kind != "U":
             defined.append(name)
-        elif kind in "bd" and not name.startswith("."):
+        elif kind in "bd" and not name.startswith((".", "$")):
             yield f"static object {name}"
     if len(defined) != 1 or not defined[0].startswith("maru::kernels::kernel_"):
         yield f"defines {defined}, not just its kernel"
@@ -41,7 +41,7 @@ def problems_of(path):
 def main():
     build = pathlib.Path(sys.argv[1])
     objects = [p for p in sorted(build.glob("src/kernels/**/*.o"))
-               if re.search(r"\.(scalar|avx\w*|amx\w*|neon\w*)\.cpp\.o$", p.name)]
+               if re.search(r"\.(scalar|avx\w*|amx\w*|neon\w*|i8mm)\.cpp\.o$", p.name)]
     if not objects:
         sys.exit(f"isa_leak: no ISA objects below {build}")
     bad = [f"{path.name}: {problem}" for path in objects for problem in problems_of(path)]

@@ -1,0 +1,7 @@
+#include "kernels/linear_block.neon.h"
+
+namespace maru::kernels {
+extern const Kernel kernel_linear_q3_k_neondot;
+constinit const Kernel kernel_linear_q3_k_neondot = {
+    Op::kLinear, Isa::kNeonDot, "q3_k", {.linear = linear_block<kLayoutQ3K>}};
+}  // namespace maru::kernels

@@ -1,0 +1,7 @@
+#include "kernels/linear_block.neon.h"
+
+namespace maru::kernels {
+extern const Kernel kernel_linear_q4_k_neondot;
+constinit const Kernel kernel_linear_q4_k_neondot = {
+    Op::kLinear, Isa::kNeonDot, "q4_k", {.linear = linear_block<kLayoutQ4K>}};
+}  // namespace maru::kernels

@@ -1,0 +1,7 @@
+#include "kernels/linear_block.neon.h"
+
+namespace maru::kernels {
+extern const Kernel kernel_linear_q5_1_neon;
+constinit const Kernel kernel_linear_q5_1_neon = {
+    Op::kLinear, Isa::kNeon, "q5_1", {.linear = linear_block<kLayoutQ5_1>}};
+}  // namespace maru::kernels

@@ -1,0 +1,7 @@
+#include "kernels/linear_block.i8mm.h"
+
+namespace maru::kernels {
+extern const Kernel kernel_linear_q5_k_i8mm;
+constinit const Kernel kernel_linear_q5_k_i8mm = {
+    Op::kLinear, Isa::kI8mm, "q5_k", {.linear = linear_block_i8mm<kLayoutQ5K>}};
+}  // namespace maru::kernels

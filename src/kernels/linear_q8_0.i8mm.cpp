@@ -1,0 +1,7 @@
+#include "kernels/linear_block.i8mm.h"
+
+namespace maru::kernels {
+extern const Kernel kernel_linear_q8_0_i8mm;
+constinit const Kernel kernel_linear_q8_0_i8mm = {
+    Op::kLinear, Isa::kI8mm, "q8_0", {.linear = linear_block_i8mm<kLayoutQ8_0>}};
+}  // namespace maru::kernels
