@@ -15,7 +15,8 @@
 namespace maru::kernels {
 namespace {
 
-constexpr Isa kX86Isas[] = {Isa::kScalar, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512, Isa::kAmx};
+constexpr Isa kAllIsas[] = {Isa::kScalar, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512,
+                            Isa::kAmx,    Isa::kNeon, Isa::kNeonDot, Isa::kI8mm};
 
 // What a server with everything that the kernels use reports.
 X86Facts full_facts() {
@@ -29,13 +30,14 @@ X86Facts full_facts() {
           .xcr0 = 0x600e7};
 }
 
-std::set<Isa> isas(const X86Facts& facts) {
+template <class Facts>
+std::set<Isa> isas(const Facts& facts) {
   const auto found = isas_of(facts);
   return {found.begin(), found.end()};
 }
 
 TEST(Cpu, CountsAFeatureOnlyWithItsRegisters) {
-  EXPECT_EQ(isas({}), std::set{Isa::kScalar});
+  EXPECT_EQ(isas(X86Facts{}), std::set{Isa::kScalar});
   EXPECT_TRUE(isas(full_facts()).contains(Isa::kAvx512));
   X86Facts f = full_facts();
   f.xcr0 = 0x3;  // no AVX state
@@ -116,6 +118,18 @@ TEST(AmxProbe, SaysWhyThereAreNoTiles) {
   EXPECT_EQ(why_tiles_fail().empty(), is_supported(Isa::kAmx));
 }
 
+// Bits of the kernel's interface: HWCAP_ASIMD, HWCAP_ASIMDDP, HWCAP2_I8MM.
+TEST(Cpu, ReadsTheAuxiliaryVectorOfAnArm) {
+  const uint64_t asimd = 1u << 1, dot = 1u << 20, i8mm = 1u << 13;
+  EXPECT_EQ(isas(ArmFacts{}), std::set{Isa::kScalar});
+  EXPECT_EQ(isas(ArmFacts{asimd, 0}), (std::set{Isa::kScalar, Isa::kNeon}));
+  EXPECT_EQ(isas(ArmFacts{asimd | dot, 0}), (std::set{Isa::kScalar, Isa::kNeon, Isa::kNeonDot}));
+  EXPECT_EQ(isas(ArmFacts{asimd | dot, i8mm}),
+            (std::set{Isa::kScalar, Isa::kNeon, Isa::kNeonDot, Isa::kI8mm}));
+  // The kernels of i8mm use sdot, too.
+  EXPECT_EQ(isas(ArmFacts{asimd, i8mm}), (std::set{Isa::kScalar, Isa::kNeon}));
+}
+
 TEST(Dispatch, SupportsWhatATierImplies) {
   ASSERT_FALSE(supported_isas().empty());
   EXPECT_EQ(supported_isas().front(), Isa::kScalar);
@@ -129,7 +143,7 @@ TEST(Dispatch, SupportsWhatATierImplies) {
 
 // Kernels are only looked at here, so that tiers of other CPUs can be looked at, too.
 TEST(Dispatch, TakesATiersOwnKernelsOrTheNextImplied) {
-  for (Isa isa : kX86Isas) {
+  for (Isa isa : kAllIsas) {
     const KernelSet set(isa);
     EXPECT_EQ(set.isa(), isa);
     for (const Kernel* kernel : all_kernels()) {
@@ -153,7 +167,7 @@ TEST(Dispatch, KnowsItsTiersByName) {
   ASSERT_FALSE(unknown);
   EXPECT_EQ(unknown.error().code, ErrorCode::kInvalidArgument);
   EXPECT_NE(unknown.error().hint.find("avx2"), std::string::npos);
-  for (Isa isa : kX86Isas) {
+  for (Isa isa : kAllIsas) {
     const auto parsed = parse_isa(isa_name(isa));
     ASSERT_TRUE(parsed);
     EXPECT_EQ(*parsed, isa);
@@ -183,7 +197,7 @@ TEST(Dispatch, FollowsTheVariableThatForcesATier) {
 }
 
 TEST(Dispatch, RefusesATierThatTheCpuLacks) {
-  for (Isa isa : kX86Isas) {
+  for (Isa isa : kAllIsas) {
     const auto chosen = choose_with(isa_name(isa));
     ASSERT_EQ(chosen.has_value(), is_supported(isa)) << isa_name(isa);
     if (chosen) {
