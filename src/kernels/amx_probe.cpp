@@ -119,12 +119,10 @@ std::string why_tiles_fail() {
   if (syscall(SYS_arch_prctl, kRequestPermission, kTileData) != 0) {
     return std::string("the system does not permit its registers: ") + std::strerror(errno);
   }
+#endif
   const LinearFn amx = q8_0_kernel(Isa::kAmx);
   if (amx == nullptr) return "this program has no kernels for it";
   return why_product_fails(amx, q8_0_kernel(Isa::kScalar));
-#else
-  return "it is not supported on this system";
-#endif
 }
 
 }  // namespace maru::kernels
