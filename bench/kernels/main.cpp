@@ -65,6 +65,7 @@ PeakFn peak_of(kernels::Isa isa) {
     case kernels::Isa::kAvx2: return peak_avx2;
     case kernels::Isa::kAvxVnni: return peak_avxvnni;
     case kernels::Isa::kAvx512: return peak_avx512;
+    case kernels::Isa::kAmx: return peak_avx512;  // what AMX is held against, too
     default: return nullptr;
   }
 }

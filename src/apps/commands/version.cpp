@@ -11,7 +11,11 @@ namespace {
 CommandBody declare(Options&) {
   return [](const Context&) -> Result<int> {
     write_stdout(version_line() + "\n");
-    write_stdout(fmt::format("kernels: {}\n", kernels::isa_name(kernels::detect_isa())));
+    std::string names;  // the one that is chosen first
+    for (kernels::Isa isa : kernels::supported_isas()) {
+      names = kernels::isa_name(isa) + (names.empty() ? "" : " " + names);
+    }
+    write_stdout(fmt::format("kernels: {}\n", names));
     return 0;
   };
 }
