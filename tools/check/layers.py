@@ -33,7 +33,7 @@ def check_file(path: pathlib.Path, table: dict) -> list[str]:
             continue
         for prefix, owners in table["third_party"].items():
             if header.startswith(prefix) and layer not in owners:
-                is_test = path.name.endswith("_test.cpp")
+                is_test = path.name.endswith("_test.cpp") or path.name.startswith("test_")
                 if not (is_test and prefix.startswith("g")):
                     errors.append(f"{where}: <{header}> belongs to {owners}, not to '{layer}'")
     return errors
