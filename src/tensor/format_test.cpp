@@ -1,4 +1,5 @@
-// Block formats against the GGUF reference (tools/oracle/make_block_formats.py) and their packed form.
+// Block formats against the GGUF reference (tools/oracle/make_block_formats.py) and their packed
+// form.
 #include "tensor/format.h"
 
 #include <gmock/gmock.h>
