@@ -90,14 +90,14 @@ def scripted_server(**settings):
 
 
 @contextlib.contextmanager
-def real_server(model, *flags):
-    """`maru serve` as a user starts it, on a free port of loopback."""
+def real_server(model, *flags, home=None):
+    """`maru serve` as a user starts it, on a free port of loopback. `home`: a data folder to keep."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
         log_path = pathlib.Path(folder) / "log"
-        environment = {**os.environ, "MARU_HOME": folder}
+        environment = {**os.environ, "MARU_HOME": str(home or folder)}
         with open(log_path, "wb") as log:
             process = subprocess.Popen(
                 [required("MARU_BINARY"), "serve", "--model", model, "--port", str(port), *flags],
