@@ -19,7 +19,8 @@
 namespace maru::apps {
 
 kernels::KvType kv_type_of(const service::Settings& settings) {
-  return settings.kv_type == "f32" ? kernels::KvType::kF32 : kernels::KvType::kF16;
+  if (settings.kv_type == "f32") return kernels::KvType::kF32;
+  return settings.kv_type == "q8_0" ? kernels::KvType::kQ8 : kernels::KvType::kF16;
 }
 
 size_t thread_count(const service::Settings& settings) {

@@ -62,7 +62,7 @@ Executor::Executor(Program program, const kernels::KernelSet& kernels, KvGeometr
     : program_(std::move(program)), kernels_(kernels), kv_(kv), trace_(std::move(trace)) {}
 
 struct Executor::Sizes {
-  size_t quantised = 0, thread_floats = 1;
+  size_t quantised = 0, gate_floats = 1, thread_floats = 1, partial_floats = 0;
   size_t total = 0;
 };
 
@@ -76,18 +76,21 @@ Executor::Sizes Executor::plan_sizes(size_t max_rows, size_t n_threads) const {
       sizes.quantised = std::max(sizes.quantised,
                                  n_tiles * kernels::quantised_bytes(std::min(tile, max_rows), k));
       if (stage.body == StageBody::kGatedProduct)
-        sizes.thread_floats = std::max(sizes.thread_floats, gate_scratch_floats(max_rows, k));
+        sizes.gate_floats = std::max(sizes.gate_floats, gate_scratch_floats(max_rows, k));
     }
     if (stage.body == StageBody::kAttend) {
       const AttendSpec& spec = stage.attend.node.attend;
       sizes.thread_floats =
           std::max(sizes.thread_floats, kernels::attention_scratch_floats(spec.head_dim));
+      sizes.partial_floats = kPartialFloats;
     }
   }
+  sizes.thread_floats = std::max(sizes.thread_floats, sizes.gate_floats);
   for (const Buffer& buffer : program_.buffers)
     sizes.total += aligned(max_rows * buffer.width * sizeof(float));
   for (const RopeSpec& rope : program_.ropes)
     sizes.total += aligned(max_rows * rope.n_rot * sizeof(float));
+  sizes.total += aligned(sizes.partial_floats * sizeof(float));
   sizes.total +=
       aligned(sizes.quantised) + n_threads * aligned(sizes.thread_floats * sizeof(float));
   return sizes;
@@ -103,7 +106,7 @@ std::unique_ptr<Workspace> Executor::make_workspace(size_t max_rows, size_t n_th
   auto w = std::make_unique<Workspace>();
   w->max_rows = max_rows;
   w->n_threads = n_threads;
-  w->n_thread_floats = sizes.thread_floats;
+  w->n_gate_floats = sizes.gate_floats;
   w->memory.reset(static_cast<uint8_t*>(std::aligned_alloc(kAlign, std::max(sizes.total, kAlign))));
   MARU_CHECK(w->memory != nullptr);
   uint8_t* at = w->memory.get();
@@ -114,6 +117,7 @@ std::unique_ptr<Workspace> Executor::make_workspace(size_t max_rows, size_t n_th
   for (const RopeSpec& rope : program_.ropes)
     w->ropes.push_back(take_floats(max_rows * rope.n_rot));
   w->quantised = take(sizes.quantised);
+  if (sizes.partial_floats > 0) w->partial = take_floats(sizes.partial_floats);
   for (size_t t = 0; t < n_threads; ++t)
     w->thread_floats.push_back(take_floats(sizes.thread_floats));
   MARU_CHECK(at == w->memory.get() + sizes.total);

@@ -54,7 +54,8 @@ class Workspace {
   std::vector<float*> ropes;          // by rope spec, [max_rows, n_rot]
   uint8_t* quantised = nullptr;       // the input of the running product stage
   std::vector<float*> thread_floats;  // by thread: attention scratch or gate and up products
-  size_t n_thread_floats = 0;
+  size_t n_gate_floats = 0;           // of thread_floats, for gate and up
+  float* partial = nullptr;           // states of parts of long rows; null without attention
   std::vector<AttentionTile> tiles;
 };
 

@@ -138,7 +138,7 @@ void run_gated_product(const StageRun& run, const Stage& stage) {
       run, stage, [&](size_t thread, const Tile& tile, size_t strip_begin, size_t strip_end) {
         float* scratch = run.workspace.thread_floats[thread];
         const size_t step =
-            std::max<size_t>(1, run.workspace.n_thread_floats / (2 * tile.n_rows * kPanel));
+            std::max<size_t>(1, run.workspace.n_gate_floats / (2 * tile.n_rows * kPanel));
         for (size_t begin = strip_begin; begin < strip_end; begin += step) {
           const size_t end = std::min(begin + step, strip_end);
           const size_t base = begin * kPanel;

@@ -110,71 +110,6 @@ void run_step(const StageRun& run, const Step& step, RowRange r) {
   MARU_CHECK(false);
 }
 
-kernels::KvView kv_view(const StageRun& run, const AttendSpec& spec, const SequenceRows& sequence) {
-  const size_t k_bytes =
-      spec.n_kv_heads * run.kv.page_tokens * kernels::kv_row_bytes(run.kv.type, spec.head_dim);
-  const size_t offset = spec.layer_in_group * 2 * k_bytes;
-  return {.pages = sequence.pages[spec.kv_group].data(),
-          .k_offset = offset,
-          .v_offset = offset + k_bytes,
-          .page_tokens = run.kv.page_tokens,
-          .n_kv_heads = spec.n_kv_heads,
-          .head_dim = spec.head_dim,
-          .type = run.kv.type};
-}
-
-void store_kv(const StageRun& run, const Step& step, RowRange r) {
-  const AttendSpec& spec = step.node.attend;
-  const size_t width = step.in_width[1];
-  for (const SequenceRows& s : run.batch.sequences) {
-    const size_t begin = std::max(r.begin, s.row_begin);
-    const size_t end = std::min(r.end, s.row_begin + s.n_rows);
-    if (begin >= end) continue;
-    run.kernels.store_kv({.kv = kv_view(run, spec, s),
-                          .k = run.buffer(step.in[1]) + s.row_begin * width,
-                          .v = run.buffer(step.in[2]) + s.row_begin * width,
-                          .ld = width,
-                          .first_position = s.first_position,
-                          .token_begin = begin - s.row_begin,
-                          .token_end = end - s.row_begin});
-  }
-}
-
-// Query heads [part * n_heads, (part + 1) * n_heads), which share one key/value head. The kernel is
-// told of no others.
-void attend_part(const StageRun& run, const Step& step, const Workspace::AttentionTile& tile,
-                 size_t part, size_t n_heads, float* scratch) {
-  const AttendSpec& spec = step.node.attend;
-  const SequenceRows& s = run.batch.sequences[tile.sequence];
-  const size_t width = step.node.width;
-  const size_t first = s.row_begin * width + part * n_heads * spec.head_dim;
-  const size_t kv_head = part * n_heads / (spec.n_heads / spec.n_kv_heads);
-  kernels::KvView kv = kv_view(run, spec, s);
-  const size_t head_bytes = kv.page_tokens * kernels::kv_row_bytes(kv.type, kv.head_dim);
-  kv.k_offset += kv_head * head_bytes;
-  kv.v_offset += kv_head * head_bytes;
-  kv.n_kv_heads = 1;
-  run.kernels.attention({.kv = kv,
-                         .q = run.buffer(step.in[0]) + first,
-                         .ld_q = width,
-                         .n_heads = n_heads,
-                         .first_position = s.first_position,
-                         .window = spec.window,
-                         .scale = spec.scale,
-                         .softcap = spec.softcap,
-                         .sinks = nullptr,
-                         .token_begin = tile.begin,
-                         .token_end = tile.end,
-                         .kv_head_begin = 0,
-                         .kv_head_end = 1,
-                         .out = run.buffer(step.out) + first,
-                         .ld_out = width,
-                         .scratch = scratch,
-                         .partial = nullptr,
-                         .part_begin = 0,
-                         .part_end = 0});
-}
-
 void quantise(const StageRun& run, const Stage& stage, RowRange r) {
   const Step& product = stage.products[0];
   const size_t k = product.in_width[0];
@@ -219,28 +154,9 @@ void run_rows(const StageRun& run, const Stage& stage) {
     for (size_t b = begin; b < end; b += block) {
       const RowRange r{b, std::min(b + block, end)};
       for (const Step& step : stage.rows) run_step(run, step, r);
-      if (stores) store_kv(run, stage.attend, r);
+      if (stores) store_kv(run, stage.attend, r.begin, r.end);
       if (quantises) quantise(run, stage, r);
     }
-  });
-}
-
-void run_attend(const StageRun& run, const Stage& stage) {
-  const Step& step = stage.attend;
-  const AttendSpec& spec = step.node.attend;
-  const size_t n_tiles = run.workspace.tiles.size();
-  const size_t group = spec.n_heads / spec.n_kv_heads;
-  // One call takes the query heads of a key/value head; with fewer calls than threads, each head's
-  // group is cut in equal parts.
-  size_t parts = 1;
-  while (n_tiles * spec.n_kv_heads * parts < run.pool.size() && parts < group) do
-      ++parts;
-    while (group % parts != 0);
-  const size_t n_calls = spec.n_kv_heads * parts;
-  run.pool.share(n_tiles * n_calls, 1, [&](size_t thread, size_t begin, size_t end) {
-    for (size_t item = begin; item < end; ++item)
-      attend_part(run, step, run.workspace.tiles[item / n_calls], item % n_calls, group / parts,
-                  run.workspace.thread_floats[thread]);
   });
 }
 

@@ -29,6 +29,12 @@ struct StageRun {
 // takes.
 size_t tile_rows(size_t k);
 
+// Room for the states of parts of long rows (kernels/kernel_api.h: AttentionArgs::partial).
+inline constexpr size_t kPartialFloats = size_t{512} << 10;
+
+// The keys and values of these rows of the batch, into their pages.
+void store_kv(const StageRun& run, const Step& step, size_t row_begin, size_t row_end);
+
 void run_rows(const StageRun& run, const Stage& stage);  // row steps, then quantisation
 void run_product(const StageRun& run, const Stage& stage);
 void run_gated_product(const StageRun& run, const Stage& stage);
