@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 
 #include "models/testing/changed_model.h"
 #include "models/testing/paged_run.h"
@@ -69,6 +70,51 @@ TEST(Model, AStepMayMixPromptsAndSingleTokens) {
   const auto alone = testing::run_all(*model, a, a.size(), pool);
   for (size_t i = 0; i < vocab; ++i)
     EXPECT_NEAR(logits[vocab + i], alone[70 * vocab + i], 2e-3f) << i;
+}
+
+// The logits behind the last of `tokens`, whose `n_last` tokens are one step after all others.
+std::vector<float> last_logits(const Model& model, std::span<const int32_t> tokens, size_t n_last,
+                               ThreadPool& pool) {
+  constexpr size_t kChunk = 256;
+  auto workspace = model.make_workspace(kChunk, pool.size());
+  PagedSequence sequence(model.kv_layout());
+  std::vector<float> logits(model.info().vocab_size);
+  auto rest = tokens.first(tokens.size() - n_last);
+  while (!rest.empty()) {
+    const size_t n = std::min(kChunk, rest.size());
+    const StepSequence step = sequence.step(rest.first(n), LogitsWanted::kNone);
+    model.run({&step, 1}, pool, *workspace, nullptr);
+    rest = rest.subspan(n);
+  }
+  const StepSequence step = sequence.step(tokens.last(n_last), LogitsWanted::kLast);
+  model.run({&step, 1}, pool, *workspace, logits.data());
+  return logits;
+}
+
+// Threads share the keys of a row that sees more than one kernels::kAttentionPart.
+TEST(Model, ARowThatSeesMuchHasTheSameBitsWithAnyThreadsAndRowsBesideIt) {
+  const auto tokens = some_tokens(1301, 4);
+  static_assert(1301 > 2 * kernels::kAttentionPart);
+  for (const char* name : {kGemma, "llama/model.gguf"}) {
+    for (const auto type : {kernels::KvType::kF16, kernels::KvType::kQ8}) {
+      ThreadPool loader(2);
+      const auto isa = kernels::choose_isa().value();
+      auto model = Model::load(golden_path(name), {.isa = isa, .kv_type = type}, loader);
+      ASSERT_TRUE(model.has_value()) << model.error().to_string();
+      ThreadPool alone(1);
+      const auto expected = last_logits(**model, tokens, 1, alone);
+      EXPECT_NE(last_logits(**model, std::span(tokens).last(1300), 1, alone), expected);
+      for (const size_t n_threads : {1u, 2u, 3u}) {
+        ThreadPool pool(n_threads);
+        for (const size_t n_last : {1u, 5u, 200u}) {
+          const auto logits = last_logits(**model, tokens, n_last, pool);
+          EXPECT_EQ(std::memcmp(logits.data(), expected.data(), logits.size() * sizeof(float)), 0)
+              << name << ", KV type " << static_cast<int>(type) << ", " << n_threads << " threads, "
+              << n_last << " rows";
+        }
+      }
+    }
+  }
 }
 
 TEST(Model, TellsWhatItIs) {
