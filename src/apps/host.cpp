@@ -50,9 +50,27 @@ std::unique_ptr<engine::PrefixStore> open_prefix_store(const service::Settings& 
   return nullptr;
 }
 
+// Loads settings.draft_model for a model of `tokenizer` and texts of `context_length` tokens.
+Result<LoadedModel> load_draft_model(const service::Settings& settings, ThreadPool& pool,
+                                     const text::Tokenizer& tokenizer, uint32_t context_length) {
+  MARU_ASSIGN_OR_RETURN(const service::ModelLocation location, find_model(settings.draft_model));
+  MARU_ASSIGN_OR_RETURN(const auto own, service::load_tokenizer(location));
+  if (!text::same_vocabulary(tokenizer, *own)) {
+    return Error{ErrorCode::kInvalidArgument,
+                 fmt::format("the draft model '{}' has another vocabulary", location.name),
+                 "use a small model of the same family, with the same tokenizer", "draft_model"};
+  }
+  MARU_ASSIGN_OR_RETURN(const models::ModelInfo info, read_model_info(location));
+  service::Settings of_draft = settings;
+  of_draft.context = std::min(context_length, info.context_length);
+  of_draft.kv_memory_mib = 0;
+  return load_model(location, of_draft, pool, {engine::Drafter::kCatchUp, 1});
+}
+
 }  // namespace
 
 Host::~Host() {
+  draft_packing_.reset();
   packing_.reset();
   // The service first: it cancels what runs, and the engine confirms before it ends.
   service_.reset();
@@ -90,6 +108,15 @@ Result<std::unique_ptr<Host>> Host::start(const Context& context, Prefixes prefi
                                                    options.scheduler.max_chunk));
   if (prefixes == Prefixes::kOnDisk) model.store = open_prefix_store(settings, *loaded);
   model.runner = engine::make_model_runner(loaded->model, host->pool_, step.n_tokens);
+  if (!settings.draft_model.empty()) {
+    MARU_ASSIGN_OR_RETURN(const LoadedModel draft,
+                          load_draft_model(settings, host->pool_, *text.tokenizer, context_length));
+    MARU_ASSIGN_OR_RETURN(
+        model.drafter, engine::Drafter::create(engine::make_model_runner(draft.model, host->pool_,
+                                                                         engine::Drafter::kCatchUp),
+                                               draft.plan.context_length, options.clock));
+    host->draft_packing_.emplace(draft.model);
+  }
   std::vector<engine::LocalModel> models;
   models.push_back(std::move(model));
   MARU_ASSIGN_OR_RETURN(auto engine, engine::LocalEngine::create(std::move(models), options));

@@ -36,7 +36,7 @@ class Host {
   kernels::Isa isa_ = kernels::Isa::kScalar;
   std::shared_ptr<engine::Engine> engine_;
   std::shared_ptr<service::GenerationService> service_;
-  std::optional<PackingTask> packing_;
+  std::optional<PackingTask> packing_, draft_packing_;
 };
 
 }  // namespace maru::apps

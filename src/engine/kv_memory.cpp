@@ -30,13 +30,17 @@ void fill_with_nan([[maybe_unused]] uint8_t* data, [[maybe_unused]] size_t size)
 
 }  // namespace
 
+uint64_t KvMemory::bytes_of_page(const models::KvLayout& layout, size_t group) {
+  const auto system_page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  return (layout.page_bytes(group) + system_page - 1) / system_page * system_page;
+}
+
 Result<std::unique_ptr<KvMemory>> KvMemory::create(const models::KvLayout& layout,
                                                    uint64_t budget_bytes) {
   std::unique_ptr<KvMemory> memory(new KvMemory(budget_bytes));
-  const auto system_page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   for (size_t g = 0; g < layout.groups.size(); ++g) {
     Group& group = memory->groups_.emplace_back();
-    group.stride = (layout.page_bytes(g) + system_page - 1) / system_page * system_page;
+    group.stride = bytes_of_page(layout, g);
     MARU_CHECK(group.stride > 0);
     group.reserved = static_cast<size_t>(budget_bytes / group.stride * group.stride);
     if (group.reserved == 0) continue;

@@ -21,6 +21,9 @@ enum class PageHolder : uint8_t { kSequence, kTree };
 // Not thread-safe: the engine's thread owns it.
 class KvMemory {
  public:
+  // From one page to the next: whole pages of the system.
+  static uint64_t bytes_of_page(const models::KvLayout& layout, size_t group);
+
   // Reserves address space, commits nothing. Errors: kUnavailable when the kernel refuses.
   static Result<std::unique_ptr<KvMemory>> create(const models::KvLayout& layout,
                                                   uint64_t budget_bytes);

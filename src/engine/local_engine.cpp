@@ -30,6 +30,9 @@ Result<std::unique_ptr<LocalEngine>> LocalEngine::create(std::vector<LocalModel>
         auto loop, ModelLoop::create(std::move(model.name), std::move(model.runner), model.kv_bytes,
                                      options.scheduler, options.clock));
     if (model.store != nullptr) loop->set_store(std::move(model.store));
+    if (model.drafter != nullptr) {
+      MARU_RETURN_IF_ERROR(loop->set_drafter(std::move(model.drafter)));
+    }
     loops.push_back(std::move(loop));
   }
   return std::unique_ptr<LocalEngine>(new LocalEngine(std::move(loops), std::move(options)));

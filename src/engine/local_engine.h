@@ -37,6 +37,7 @@ struct LocalModel {
   std::unique_ptr<StepRunner> runner;
   uint64_t kv_bytes = 0;                    // budget of its KV pages
   std::unique_ptr<PrefixStore> store = {};  // keeps its prefixes on disk; may be null
+  std::unique_ptr<Drafter> drafter = {};    // guesses for it; may be null
 };
 
 class LocalEngine final : public Engine {

@@ -82,6 +82,18 @@ Status ModelLoop::check(const Request& request) const {
   return {};
 }
 
+Status ModelLoop::set_drafter(std::unique_ptr<Drafter> drafter) {
+  if (drafter->vocab_size() != model_.vocab_size) {
+    return Error{ErrorCode::kInvalidArgument,
+                 fmt::format("the draft model has {} words, '{}' has {}", drafter->vocab_size(),
+                             model_.name, model_.vocab_size),
+                 "use a draft model of the same family, with the same tokenizer", "draft_model"};
+  }
+  drafter_ = std::move(drafter);
+  scheduler_.set_drafter(drafter_.get());
+  return {};
+}
+
 void ModelLoop::add(Request request, EventHandler handler) {
   PrefixKey key = cache_->key_of(request);
   scheduler_.add(std::make_unique<Sequence>(std::move(request), std::move(handler), std::move(key),
@@ -186,7 +198,7 @@ void ModelLoop::apply_draft(const PlanEntry& entry, size_t first_row) {
   }
   ended_.drafted_tokens += n_drafted;
   ended_.accepted_tokens += n_accepted;
-  if (goes_on) s.gate.learn(n_drafted, n_accepted);
+  if (goes_on) entry.gate->learn(n_drafted, n_accepted);
 }
 
 // Progress and the prompt's logprobs.

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/result.h"
+#include "engine/drafter.h"
 #include "engine/engine.h"
 #include "engine/kv_cache.h"
 #include "engine/scheduler.h"
@@ -43,6 +44,9 @@ class ModelLoop {
 
   // Keeps prefixes there too; to be called before the first request.
   void set_store(std::unique_ptr<PrefixStore> store) { cache_->set_store(std::move(store)); }
+  // A model that guesses for this one; to be called before the first request. Errors:
+  // kInvalidArgument (another vocabulary).
+  Status set_drafter(std::unique_ptr<Drafter> drafter);
   bool has_unsaved() const { return has_unsaved_; }  // step() should be called again soon
   void flush(std::chrono::steady_clock::time_point deadline) { cache_->flush(deadline); }
 
@@ -69,6 +73,7 @@ class ModelLoop {
   const std::unique_ptr<KvCache> cache_;
   const Clock clock_;
   EngineModel model_;
+  std::unique_ptr<Drafter> drafter_;
   Scheduler scheduler_;
   StepCost cost_;
   std::unique_ptr<float[]> logits_;

@@ -216,7 +216,7 @@ Sequence* Scheduler::next_prompt() const {
 
 // Guesses stay in the page of the known token: they never cost another its memory, and a page is
 // published when all of it is accepted. The answer's last token is never computed.
-void Scheduler::add_drafts(std::vector<PlanEntry>& wanted, const StepCost& cost) const {
+void Scheduler::add_drafts(std::vector<PlanEntry>& wanted, const StepCost& cost) {
   const uint32_t page_tokens = cache_.layout().page_tokens;
   size_t n_rows = wanted.size();
   for (PlanEntry& entry : wanted) {
@@ -227,15 +227,30 @@ void Scheduler::add_drafts(std::vector<PlanEntry>& wanted, const StepCost& cost)
     const auto in_step =
         static_cast<uint32_t>(wanted.size() + options_.max_chunk - n_rows);  // of the runner
     const uint32_t most = std::min({in_page, in_answer, in_step});
-    const uint32_t n = s.gate.choose(most, n_rows, cost);
-    if (n == 0) continue;
-    std::vector<TokenId> draft = {s.tokens.back()};
-    look_up_draft(s.tokens, n, draft);
-    if (draft.size() == 1) continue;
-    entry.draft = std::move(draft);
-    entry.count = static_cast<uint32_t>(entry.draft.size());
+    add_draft(entry, most, n_rows, wanted.size() == 1, cost);
     n_rows += entry.count - 1;
   }
+}
+
+// From the text itself, which costs nothing, or else from the draft model.
+void Scheduler::add_draft(PlanEntry& entry, uint32_t n_most, size_t n_rows, bool is_alone,
+                          const StepCost& cost) {
+  Sequence& s = *entry.sequence;
+  std::vector<TokenId> draft = {s.tokens.back()};
+  entry.gate = &s.gate;
+  if (const uint32_t n = s.gate.choose(n_most, n_rows, cost); n > 0) {
+    look_up_draft(s.tokens, n, draft);
+  }
+  if (draft.size() == 1 && drafter_ != nullptr && is_alone) {
+    entry.gate = &s.model_gate;
+    const double us = drafter_->us_per_guess();
+    if (const uint32_t n = s.model_gate.choose(n_most, n_rows, cost, us); n > 0) {
+      drafter_->guess(s.tokens, n, draft);
+    }
+  }
+  if (draft.size() == 1) return;
+  entry.draft = std::move(draft);
+  entry.count = static_cast<uint32_t>(entry.draft.size());
 }
 
 PlanEntry Scheduler::entry_for(Sequence& s, uint32_t count) const {

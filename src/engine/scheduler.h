@@ -17,6 +17,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/drafter.h"
 #include "engine/fair_order.h"
 #include "engine/kv_cache.h"
 #include "engine/sequence.h"
@@ -45,6 +46,7 @@ struct PlanEntry {
   models::LogitsWanted logits = models::LogitsWanted::kNone;
   // The last known token and, behind it, guesses: `count` in all. Empty where all are known.
   std::vector<TokenId> draft = {};
+  DraftGate* gate = nullptr;  // of who made the draft
 
   std::span<const TokenId> tokens() const;
   size_t n_logit_rows() const;
@@ -65,6 +67,9 @@ class Scheduler {
   // was computed if `keep_prefix`. Null if unknown.
   std::unique_ptr<Sequence> take(RequestId id, bool keep_prefix);
   std::unique_ptr<Sequence> take_any();  // null when there are none
+
+  // Guesses where the text itself gives none, for one stream at a time. Must outlive the scheduler.
+  void set_drafter(Drafter* drafter) { drafter_ = drafter; }
 
   // Pages for all of the plan are there. Empty only when there is nothing to do, or all that run
   // have stored pages still to read: the next call goes on with that.
@@ -89,7 +94,9 @@ class Scheduler {
   void look_up_prefixes();
   StepPlan plan_running(const StepCost& cost);
   Sequence* next_prompt() const;
-  void add_drafts(std::vector<PlanEntry>& wanted, const StepCost& cost) const;
+  void add_drafts(std::vector<PlanEntry>& wanted, const StepCost& cost);
+  void add_draft(PlanEntry& entry, uint32_t n_most, size_t n_rows, bool is_alone,
+                 const StepCost& cost);
   PlanEntry entry_for(Sequence& sequence, uint32_t count) const;
   bool get_pages(PlanEntry& entry);
   void preempt(Sequence* sequence);
@@ -100,6 +107,7 @@ class Scheduler {
   const SchedulerOptions options_;
   Sequences waiting_, running_;
   FairOrder fair_;
+  Drafter* drafter_ = nullptr;
   uint64_t n_preempted_ = 0;
 };
 

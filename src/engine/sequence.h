@@ -34,7 +34,8 @@ struct Sequence {
   bool is_restoring = true;            // the store may have pages for it
   uint64_t n_restored_bytes = 0;       // read from the store for it
   Sampler sampler;
-  DraftGate gate;
+  DraftGate gate;        // of guesses from the text
+  DraftGate model_gate;  // of a draft model's
 
   uint32_t n_accounted = 0;  // positions that were computed or taken from the tree at least once
   uint32_t n_cached = 0;     // prompt tokens taken from the tree

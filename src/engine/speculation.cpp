@@ -38,11 +38,12 @@ void look_up_draft(std::span<const TokenId> tokens, size_t n_most, std::vector<T
   }
 }
 
-uint32_t DraftGate::choose(uint32_t n_most, size_t n_rows, const StepCost& cost) {
+uint32_t DraftGate::choose(uint32_t n_most, size_t n_rows, const StepCost& cost,
+                           double us_per_guess) {
   n_most = std::min(n_most, kMost);
   const auto rate = [&](uint32_t n, double n_tokens) {
     const double us = cost.decode_us(n_rows + n);
-    return us > 0.0 ? n_tokens / us : 0.0;
+    return us > 0.0 ? n_tokens / (us + n * us_per_guess) : 0.0;
   };
   auto n_tokens = static_cast<double>(n_rows);
   const double plain = rate(0, n_tokens) * kLeastGain;

@@ -26,8 +26,9 @@ class DraftGate {
  public:
   static constexpr uint32_t kMost = 8;
 
-  // At most `n_most`, in a step of `n_rows` rows without the guesses.
-  uint32_t choose(uint32_t n_most, size_t n_rows, const StepCost& cost);
+  // At most `n_most`, in a step of `n_rows` rows without the guesses, each of which takes
+  // `us_per_guess` to make.
+  uint32_t choose(uint32_t n_most, size_t n_rows, const StepCost& cost, double us_per_guess = 0.0);
   void learn(uint32_t n_drafted, uint32_t n_accepted);
 
  private:

@@ -75,6 +75,11 @@ const std::vector<KeySpec>& specs() {
        0,
        0,
        {"lookup", "off"}},
+      {{"draft_model",
+        "a small model with the same tokenizer that guesses tokens for the large one (path or "
+        "name)",
+        false},
+       &Settings::draft_model},
       {{"max_waiting", "requests that may wait; more get status 429", false},
        &Settings::max_waiting,
        1,

@@ -26,6 +26,7 @@ struct Settings {
   uint32_t prefix_cache_disk_mib = 4096;   // of prefixes kept over a restart; 0: none
   uint32_t max_running = 16;               // sequences in one step
   std::string speculation = "lookup";      // "lookup" or "off"
+  std::string draft_model;                 // path or name of a model that guesses; empty: none
   uint32_t max_waiting = 64;               // requests in the queue; more are answered 429
   std::vector<std::string> keys;           // API keys; needed when `host` is not a loopback address
   std::vector<std::string> allowed_hosts;  // Host values beside this machine's own names

@@ -84,4 +84,7 @@ class Tokenizer {
   virtual bool adds_bos() const = 0;
 };
 
+// Whether the same ids stand for the same tokens.
+bool same_vocabulary(const Tokenizer& a, const Tokenizer& b);
+
 }  // namespace maru::text

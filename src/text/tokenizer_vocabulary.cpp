@@ -62,4 +62,13 @@ Vocabulary::Vocabulary(std::vector<std::string> texts, std::vector<bool> control
   }
 }
 
+bool same_vocabulary(const Tokenizer& a, const Tokenizer& b) {
+  if (a.size() != b.size()) return false;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const auto id = static_cast<TokenId>(i);
+    if (a.token_text(id) != b.token_text(id) || a.is_control(id) != b.is_control(id)) return false;
+  }
+  return true;
+}
+
 }  // namespace maru::text

@@ -66,8 +66,9 @@ Result<int> run(const Context& context) {
 
 CommandBody declare(Options& options) {
   options.engine_settings();
-  for (const char* key : {"host", "port", "max_running", "speculation", "max_waiting",
-                          "prefix_cache_disk_mib", "allowed_hosts", "allowed_origins"}) {
+  for (const char* key :
+       {"host", "port", "max_running", "speculation", "draft_model", "max_waiting",
+        "prefix_cache_disk_mib", "allowed_hosts", "allowed_origins"}) {
     options.setting(key);
   }
   options.examples(

@@ -28,6 +28,7 @@ struct FakeShape {
   uint32_t context_length = 1024;
   size_t max_rows = 64;
   TokenId nan_token = -1;  // logits after this token are NaN
+  float sharpness = 1.0f;  // times the logits: how sure the model is
   float habit = 0.0f;      // added to the logit of the token's successor: text that repeats itself
 };
 
@@ -59,6 +60,7 @@ inline void fake_logits(const FakeShape& shape, uint64_t hash, TokenId token, fl
   for (uint32_t v = 0; v < shape.vocab_size; ++v) {
     out[v] = static_cast<float>(mix(hash, v) >> 44) * 0x1.0p-17f - 4.0f;
     if (v == (static_cast<uint32_t>(token) + 1) % 6) out[v] += shape.habit;
+    out[v] *= shape.sharpness;
     if (token == shape.nan_token) out[v] = std::numeric_limits<float>::quiet_NaN();
   }
 }
