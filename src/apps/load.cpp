@@ -42,9 +42,9 @@ Result<models::MemoryEstimate> estimate_load(const service::ModelLocation& locat
                                              const models::ModelInfo& info,
                                              const service::Settings& settings,
                                              const StepSize& step) {
-  MARU_ASSIGN_OR_RETURN(
-      models::MemoryEstimate need,
-      models::Model::estimate_memory(location.path, kv_type_of(settings), step.n_tokens));
+  MARU_ASSIGN_OR_RETURN(models::MemoryEstimate need,
+                        models::Model::estimate_memory(location.path, kv_type_of(settings),
+                                                       step.n_tokens, thread_count(settings)));
   service::add_vocabulary(need, info.vocab_size, step.n_logit_rows);
   return need;
 }
@@ -74,7 +74,7 @@ Result<LoadedModel> load_model(const service::ModelLocation& location,
   MARU_ASSIGN_OR_RETURN(const models::PreparedModel prepared,
                         models::prepare_model(location.path, kv_type_of(settings)));
   MARU_ASSIGN_OR_RETURN(models::MemoryEstimate need,
-                        models::Model::estimate_memory(prepared, step.n_tokens));
+                        models::Model::estimate_memory(prepared, step.n_tokens, pool.size()));
   service::add_vocabulary(need, prepared.config.vocab_size, step.n_logit_rows);
   MARU_ASSIGN_OR_RETURN(loaded.plan,
                         service::plan_memory(need,

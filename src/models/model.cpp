@@ -117,20 +117,20 @@ Result<ModelInfo> Model::read_info(const std::string& path) {
 }
 
 Result<MemoryEstimate> Model::estimate_memory(const std::string& path, kernels::KvType kv_type,
-                                              size_t max_rows) {
+                                              size_t max_rows, size_t n_threads) {
   MARU_ASSIGN_OR_RETURN(const PreparedModel prepared, prepare_model(path, kv_type));
-  return estimate_memory(prepared, max_rows);
+  return estimate_memory(prepared, max_rows, n_threads);
 }
 
-Result<MemoryEstimate> Model::estimate_memory(const PreparedModel& prepared, size_t max_rows) {
-  constexpr size_t kThreads = 64;  // scratch per thread is small; more threads change little
+Result<MemoryEstimate> Model::estimate_memory(const PreparedModel& prepared, size_t max_rows,
+                                              size_t n_threads) {
   MARU_ASSIGN_OR_RETURN(const Weights weights, plan_weights(prepared));
   const nn::Executor executor(compile_model(prepared, weights, true),
                               kernels::KernelSet(kernels::Isa::kScalar),
                               {.page_tokens = prepared.kv.page_tokens, .type = prepared.kv.type});
   MemoryEstimate estimate;
   estimate.weight_bytes = weight_bytes(weights);
-  estimate.work_bytes = executor.workspace_bytes(max_rows, kThreads);
+  estimate.work_bytes = executor.workspace_bytes(max_rows, n_threads);
   for (const KvGroup& group : prepared.kv.groups) {
     if (group.window == 0) {
       estimate.kv_bytes_per_token += group.bytes_per_token;

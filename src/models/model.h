@@ -73,7 +73,7 @@ struct LoadOptions {
 // Memory that a load and a context of `n_tokens` will take, from the file's directory alone.
 struct MemoryEstimate {
   uint64_t weight_bytes = 0;
-  uint64_t work_bytes = 0;          // for `max_rows` rows a step
+  uint64_t work_bytes = 0;          // for `max_rows` rows a step on `n_threads`
   uint64_t kv_bytes_per_token = 0;  // of full groups
   uint64_t kv_fixed_bytes = 0;      // of window groups, per sequence
 };
@@ -94,8 +94,9 @@ class Model {
   // Reads only configuration and tensor directory.
   static Result<ModelInfo> read_info(const std::string& path);
   static Result<MemoryEstimate> estimate_memory(const std::string& path, kernels::KvType kv_type,
-                                                size_t max_rows);
-  static Result<MemoryEstimate> estimate_memory(const PreparedModel& prepared, size_t max_rows);
+                                                size_t max_rows, size_t n_threads);
+  static Result<MemoryEstimate> estimate_memory(const PreparedModel& prepared, size_t max_rows,
+                                                size_t n_threads);
   ~Model();
 
   // Whether finish_packing() has something to do: weights that were packed now are not in

@@ -163,14 +163,17 @@ TEST(Model, GroupsLayersByWindow) {
 }
 
 TEST(Model, EstimatesMemoryFromTheDirectory) {
-  const auto small = Model::estimate_memory(golden_path(kGemma), kernels::KvType::kF16, 16);
-  const auto large = Model::estimate_memory(golden_path(kGemma), kernels::KvType::kF32, 256);
+  const auto small = Model::estimate_memory(golden_path(kGemma), kernels::KvType::kF16, 16, 1);
+  const auto large = Model::estimate_memory(golden_path(kGemma), kernels::KvType::kF32, 256, 1);
   ASSERT_TRUE(small.has_value() && large.has_value());
   EXPECT_GT(small->weight_bytes, 0u);
   EXPECT_EQ(small->weight_bytes, large->weight_bytes);
   EXPECT_EQ(small->kv_bytes_per_token * 2, large->kv_bytes_per_token);
   EXPECT_EQ(small->kv_fixed_bytes * 2, large->kv_fixed_bytes);
   EXPECT_GT(large->work_bytes, small->work_bytes);
+  const auto threads = Model::estimate_memory(golden_path(kGemma), kernels::KvType::kF16, 16, 3);
+  ASSERT_TRUE(threads.has_value());
+  EXPECT_GT(threads->work_bytes, small->work_bytes);
 }
 
 TEST(Model, FingerprintFollowsConfigurationAndWeights) {

@@ -68,12 +68,12 @@ Parts parts_of(const StageRun& run, const AttendSpec& spec, const Tile& tile) {
   return {seen / kernels::kAttentionPart, last / kernels::kAttentionPart + 1};
 }
 
-// One tile and kv head whose parts are shared by the threads; `partial` has room for all of them.
+// One tile and kv head whose parts are shared by the threads.
 struct SharedCall {
   Tile tile;
   size_t kv_head;
   Parts parts;
-  float* partial;
+  size_t partial;  // offset in Workspace::partial
   size_t part_floats;
 };
 
@@ -90,7 +90,7 @@ std::vector<SharedCall> share_parts(const StageRun& run, const AttendSpec& spec)
     const size_t part_floats =
         (tile.end - tile.begin) * group * kernels::attention_partial_floats(spec.head_dim);
     for (size_t kv_head = 0; kv_head < spec.n_kv_heads; ++kv_head) {
-      calls.push_back({tile, kv_head, parts, run.workspace.partial + used, part_floats});
+      calls.push_back({tile, kv_head, parts, used, part_floats});
       used += (parts.end - parts.begin) * part_floats;
     }
   }
@@ -116,7 +116,8 @@ void attend_shared(const StageRun& run, const Step& step, const std::vector<Shar
                                  run.workspace.thread_floats[thread]);
       args.part_begin = items[i].part;
       args.part_end = items[i].part + 1;
-      args.partial = call.partial + (items[i].part - call.parts.begin) * call.part_floats;
+      args.partial = run.workspace.partial + call.partial +
+                     (items[i].part - call.parts.begin) * call.part_floats;
       run.kernels.attention(args);
     }
   });
@@ -126,7 +127,7 @@ void attend_shared(const StageRun& run, const Step& step, const std::vector<Shar
                                  run.workspace.thread_floats[thread]);
       args.part_begin = calls[c].parts.begin;
       args.part_end = calls[c].parts.end;
-      args.partial = calls[c].partial;
+      args.partial = run.workspace.partial + calls[c].partial;
       run.kernels.join_attention(args);
     }
   });
