@@ -9,8 +9,8 @@
 #include <mutex>
 #include <thread>
 
+#include "base/testing/test_folder.h"
 #include "engine/testing/fake_runner.h"
-#include "engine/testing/test_folder.h"
 
 namespace maru::engine {
 namespace {
@@ -264,7 +264,7 @@ class LocalEngineOnDisk : public ::testing::Test {
     return s.listener.told(1);
   }
 
-  testing::TestFolder folder_;
+  TestFolder folder_;
 };
 
 TEST_F(LocalEngineOnDisk, ARestartedEngineGoesOnWhereTheLastOneWas) {

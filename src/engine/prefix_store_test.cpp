@@ -16,15 +16,14 @@
 #include <numeric>
 #include <set>
 
+#include "base/testing/test_folder.h"
 #include "engine/kv_cache.h"
-#include "engine/testing/test_folder.h"
 
 namespace maru::engine {
 namespace {
 
 namespace fs = std::filesystem;
 using std::chrono::steady_clock;
-using testing::TestFolder;
 
 constexpr uint32_t kPageTokens = 4;
 constexpr auto kLongEnough = std::chrono::seconds(60);

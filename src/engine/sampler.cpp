@@ -13,6 +13,7 @@ namespace maru::engine {
 // Generated from the files in src/engine/sampler/ (cmake/registry.cmake).
 extern const SamplerStep* const sampler_steps[];
 extern const unsigned long sampler_steps_size;
+extern const SamplerStep sampler_top_k;
 
 namespace {
 
@@ -106,8 +107,12 @@ Sampler::Sampler(const SamplingParams& params, std::span<const TokenId> prompt) 
     // The cuts never move the best token.
     if (step->cut != nullptr && !is_greedy) cuts_.push_back(step);
   }
+  for (const SamplerStep* step : cuts_) {
+    if (step == &sampler_top_k) break;
+    wants_all_ = wants_all_ || step->wants_all;
+  }
   const bool cuts_by_logit =
-      params.top_k > 0 || params.typical_p < 1.0f || (params.top_p >= 1.0f && params.min_p > 0.0f);
+      params.top_k > 0 || wants_all_ || (params.top_p >= 1.0f && params.min_p > 0.0f);
   if (!is_greedy && !cuts_by_logit) {
     sum_scale_ = std::min(1.0f / params.temperature, kLargestScale);
   }
@@ -139,8 +144,8 @@ LogitRow Sampler::adjusted(const LogitRow& row) {
 TokenId Sampler::choose(const LogitRow& row, uint32_t position) {
   if (params_.temperature == 0.0f) return most_likely(row).id;
   const double uniform = uniform_at(params_.seed, position);
-  const bool is_whole = params_.top_k == 0 && params_.typical_p >= 1.0f && params_.top_p >= 1.0f &&
-                        params_.min_p <= 0.0f;
+  const bool is_whole =
+      params_.top_k == 0 && params_.top_p >= 1.0f && params_.min_p <= 0.0f && !wants_all_;
   if (is_whole) return engine::draw(row, uniform);
   SamplerContext steps = context();
   steps.log_sum = find_candidates(row);
@@ -153,10 +158,10 @@ TokenId Sampler::choose(const LogitRow& row, uint32_t position) {
 std::optional<double> Sampler::find_candidates(const LogitRow& row) {
   constexpr float kAll = -std::numeric_limits<float>::infinity();
   const float largest = most_likely(row).logit;
-  if (params_.top_k > 0) {
-    gather(row, least_of_best(row, static_cast<size_t>(params_.top_k)), candidates_);
-  } else if (params_.typical_p < 1.0f) {
+  if (wants_all_) {
     gather(row, kAll, candidates_);
+  } else if (params_.top_k > 0) {
+    gather(row, least_of_best(row, static_cast<size_t>(params_.top_k)), candidates_);
   } else if (params_.top_p < 1.0f) {
     return find_mass(row, largest);
   } else {

@@ -30,13 +30,16 @@ struct SamplerContext {
 
 // A step has one of the two functions. `adjust` changes logits, token i's at index i; `cut` works
 // on candidates: it may change, drop and reorder them, but leaves at least the most likely one.
-// Greedy decoding skips the cuts.
+// Greedy decoding skips the cuts. A cut with `wants_all` finds every token among the candidates
+// (or, behind top_k, those that it left); the others only those that top_k, top_p and min_p can
+// keep.
 struct SamplerStep {
   const char* name;
   int order;
   bool (*is_active)(const SamplingParams& params);
   void (*adjust)(const SamplerContext& context, std::span<float> logits);
   void (*cut)(const SamplerContext& context, std::vector<Candidate>& candidates);
+  bool wants_all = true;
 };
 
 // All steps, in pipeline order.
@@ -70,6 +73,7 @@ class Sampler {
   SamplingParams params_;
   std::vector<const SamplerStep*> adjusts_, cuts_;  // the active ones
   float sum_scale_ = 0.0f;
+  bool wants_all_ = false;  // some active cut does
   std::unordered_map<TokenId, uint32_t> generated_;
   std::unordered_set<TokenId> prompt_;
   // Scratch.

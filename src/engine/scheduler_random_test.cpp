@@ -7,9 +7,9 @@
 #include <random>
 #include <set>
 
+#include "base/testing/test_folder.h"
 #include "engine/model_loop.h"
 #include "engine/testing/fake_runner.h"
-#include "engine/testing/test_folder.h"
 
 namespace maru::engine {
 namespace {
@@ -185,7 +185,7 @@ struct World {
   SchedulerOptions options;
   std::chrono::steady_clock::time_point now{};
   std::shared_ptr<FakeRunner::Log> log = std::make_shared<FakeRunner::Log>();
-  std::optional<testing::TestFolder> folder;  // outlives the loop
+  std::optional<TestFolder> folder;  // outlives the loop
   uint64_t n_pages = 0, disk_bytes = 0;
   uint64_t n_preempted = 0, n_drafted = 0, n_accepted = 0, n_pages_read = 0;  // of ended loops
   std::unique_ptr<ModelLoop> loop;

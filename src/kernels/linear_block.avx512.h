@@ -8,6 +8,7 @@
 #include <immintrin.h>
 
 #include "kernels/activations.h"
+#include "kernels/block_at.h"
 #include "kernels/block_layout.h"
 #include "kernels/kernel_api.h"
 
@@ -67,19 +68,6 @@ inline void unpack_block(const uint8_t* block, __m512i (&w)[8]) {
   w[6] = unpack_columns<L, 6>(block);
   w[7] = unpack_columns<L, 7>(block);
 }
-
-// Where block b of a panel lies.
-template <BlockLayout L>
-struct BlockAt {
-  const uint8_t* header;
-  const uint8_t* block;
-
-  BlockAt(const uint8_t* panel, size_t b) {
-    constexpr size_t kBlocks = L.group_values() / 32;
-    header = panel + b / kBlocks * L.group_bytes();
-    block = header + L.header_bytes() + b % kBlocks * L.block_bytes();
-  }
-};
 
 inline __m512 load_halves(const uint8_t* p) {
   return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));

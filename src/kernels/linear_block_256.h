@@ -14,6 +14,7 @@
 #include <immintrin.h>
 
 #include "kernels/activations.h"
+#include "kernels/block_at.h"
 #include "kernels/block_layout.h"
 #include "kernels/kernel_api.h"
 
@@ -61,19 +62,6 @@ inline __m256i unpack_columns(const uint8_t* block, size_t half) {
   }
   return q;
 }
-
-// Where block b of a panel lies.
-template <BlockLayout L>
-struct BlockAt {
-  const uint8_t* header;
-  const uint8_t* block;
-
-  BlockAt(const uint8_t* panel, size_t b) {
-    constexpr size_t kBlocks = L.group_values() / 32;
-    header = panel + b / kBlocks * L.group_bytes();
-    block = header + L.header_bytes() + b % kBlocks * L.block_bytes();
-  }
-};
 
 inline __m256 load_halves(const uint8_t* p) {
   return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));

@@ -10,7 +10,6 @@ namespace {
 
 using testing::GgufChange;
 using ::testing::HasSubstr;
-using testing::TemporaryFolder;
 
 // The error of a model, or empty if it loads; a model that loads must also run.
 std::string try_model(const std::string& path) {
@@ -25,13 +24,13 @@ std::string try_model(const std::string& path) {
 }
 
 std::string try_hf(const std::string& form, const Json& config) {
-  TemporaryFolder folder;
+  TestFolder folder;
   testing::write_hf_model(form, config, folder.path());
   return try_model(folder.path());
 }
 
 std::string try_gguf(const std::string& form, const GgufChange& change) {
-  TemporaryFolder folder;
+  TestFolder folder;
   const std::string path = folder.path() + "/model.gguf";
   testing::write_gguf_model(form, change, path);
   return try_model(path);

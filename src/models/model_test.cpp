@@ -14,7 +14,6 @@ namespace {
 
 using testing::golden_path;
 using testing::PagedSequence;
-using testing::TemporaryFolder;
 
 constexpr const char* kGemma = "gemma3-gguf/model.gguf";  // two KV groups
 
@@ -178,7 +177,7 @@ TEST(Model, EstimatesMemoryFromTheDirectory) {
 
 TEST(Model, FingerprintFollowsConfigurationAndWeights) {
   const uint64_t original = Model::read_info(golden_path("llama/model.gguf"))->fingerprint;
-  TemporaryFolder folder;
+  TestFolder folder;
   const std::string path = folder.path() + "/m.gguf";
   testing::write_gguf_model("llama/model.gguf", {}, path);
   EXPECT_EQ(Model::read_info(path)->fingerprint, original);
@@ -193,7 +192,7 @@ TEST(Model, FingerprintFollowsConfigurationAndWeights) {
 
 TEST(Model, SaysWhatAModelPathIs) {
   EXPECT_EQ(Model::read_info("/nonexistent/model.gguf").error().code, ErrorCode::kNotFound);
-  TemporaryFolder folder;
+  TestFolder folder;
   const Error error = Model::read_info(folder.path()).error();
   EXPECT_NE(error.message.find("config.json"), std::string::npos);
   EXPECT_NE(error.hint.find("GGUF"), std::string::npos);

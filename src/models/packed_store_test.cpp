@@ -15,7 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::golden_path;
-using testing::TemporaryFolder;
 
 class PackedStoreTest : public ::testing::Test {
  protected:
@@ -48,7 +47,7 @@ class PackedStoreTest : public ::testing::Test {
 
   ThreadPool pool_{2};
   const std::atomic<bool> never_{false};
-  TemporaryFolder folder_;
+  TestFolder folder_;
   const std::string model_ = folder_.path() + "/model.gguf";
 };
 

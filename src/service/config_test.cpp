@@ -4,7 +4,7 @@
 
 #include <map>
 
-#include "service/test_folder.h"
+#include "base/testing/test_folder.h"
 
 namespace maru::service {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "service/test_folder.h"
+#include "base/testing/test_folder.h"
 
 namespace maru::service {
 namespace {

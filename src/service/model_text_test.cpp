@@ -6,7 +6,7 @@
 
 #include "base/files.h"
 #include "base/json.h"
-#include "service/test_folder.h"
+#include "base/testing/test_folder.h"
 
 namespace maru::service {
 namespace {

@@ -19,6 +19,6 @@ void cut(const SamplerContext& context, std::vector<Candidate>& candidates) {
 }  // namespace
 
 extern const SamplerStep sampler_min_p;
-const SamplerStep sampler_min_p{"min_p", 700, is_active, nullptr, cut};
+const SamplerStep sampler_min_p{"min_p", 700, is_active, nullptr, cut, false};
 
 }  // namespace maru::engine

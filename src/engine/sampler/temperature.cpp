@@ -14,6 +14,6 @@ void cut(const SamplerContext& context, std::vector<Candidate>& candidates) {
 }  // namespace
 
 extern const SamplerStep sampler_temperature;
-const SamplerStep sampler_temperature{"temperature", 400, is_active, nullptr, cut};
+const SamplerStep sampler_temperature{"temperature", 400, is_active, nullptr, cut, false};
 
 }  // namespace maru::engine

@@ -18,6 +18,6 @@ void cut(const SamplerContext& context, std::vector<Candidate>& candidates) {
 }  // namespace
 
 extern const SamplerStep sampler_top_k;
-const SamplerStep sampler_top_k{"top_k", 300, is_active, nullptr, cut};
+const SamplerStep sampler_top_k{"top_k", 300, is_active, nullptr, cut, false};
 
 }  // namespace maru::engine

@@ -18,6 +18,6 @@ void cut(const SamplerContext& context, std::vector<Candidate>& candidates) {
 }  // namespace
 
 extern const SamplerStep sampler_top_p;
-const SamplerStep sampler_top_p{"top_p", 600, is_active, nullptr, cut};
+const SamplerStep sampler_top_p{"top_p", 600, is_active, nullptr, cut, false};
 
 }  // namespace maru::engine

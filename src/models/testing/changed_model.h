@@ -1,8 +1,6 @@
 // Copies of golden models with one thing changed, in a temporary folder. For tests only.
 #pragma once
 
-#include <unistd.h>
-
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -12,6 +10,7 @@
 
 #include "base/files.h"
 #include "base/json.h"
+#include "base/testing/test_folder.h"
 #include "formats/gguf.h"
 #include "formats/testing/gguf_writer.h"
 
@@ -20,26 +19,6 @@ namespace maru::models::testing {
 inline std::string golden_path(const std::string& form) {
   return std::string(MARU_SOURCE_DIR) + "/tests/oracle/" + form;
 }
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    static int count = 0;
-    path_ = std::filesystem::temp_directory_path() /
-            ("maru_models_test_" + std::to_string(::getpid()) + "_" + std::to_string(count++));
-    std::filesystem::create_directories(path_);
-  }
-  ~TemporaryFolder() {
-    std::error_code error;
-    std::filesystem::remove_all(path_, error);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  std::string path() const { return path_.string(); }
-
- private:
-  std::filesystem::path path_;
-};
 
 inline Json read_hf_config(const std::string& form) {
   return parse_json(read_file(golden_path(form) + "/config.json", 1 << 20).value()).value();

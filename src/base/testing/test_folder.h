@@ -8,14 +8,14 @@
 #include <fstream>
 #include <string>
 
-namespace maru::service {
+namespace maru {
 
 class TestFolder {
  public:
   TestFolder() {
     static std::atomic<int> count{0};
     path_ = std::filesystem::temp_directory_path() /
-            ("maru_test_" + std::to_string(::getpid()) + "_" + std::to_string(count++));
+            ("maru_" + std::to_string(::getpid()) + "_" + std::to_string(count++));
     std::filesystem::create_directories(path_);
   }
   ~TestFolder() { std::filesystem::remove_all(path_); }
@@ -37,4 +37,4 @@ class TestFolder {
   std::filesystem::path path_;
 };
 
-}  // namespace maru::service
+}  // namespace maru
