@@ -57,6 +57,12 @@ void Options::engine_settings() {
   setting("default_chat_template");
 }
 
+void Options::solo_settings() {
+  setting("threads", "-t");
+  setting("kv_type");
+  setting("packed_cache");
+}
+
 void Options::examples(const std::string& text) { app_.footer("\nExamples:\n" + text); }
 
 }  // namespace maru::apps

@@ -32,8 +32,10 @@ class Options {
   void toggle(const std::string& names, bool& target, const std::string& help);
   // A setting as a flag; `extra_names`: "-t".
   void setting(const std::string& key, const std::string& extra_names = "");
-  // The settings of every command that loads a model.
+  // The settings of every command that starts an engine.
   void engine_settings();
+  // The settings of every command that drives a model by itself.
+  void solo_settings();
   // Shown below the options.
   void examples(const std::string& text);
 

@@ -4,7 +4,8 @@
 
 namespace maru::apps {
 
-void declare_sampling(Options& options, SamplingOptions& sampling) {
+void declare_answering(Options& options, bool& own_engine, SamplingOptions& sampling) {
+  options.toggle("--own-engine", own_engine, "start an engine here even if a server runs");
   options.real("--temperature", sampling.temperature, 0.0f, 2.0f,
                "how freely words are chosen (0: always the likeliest)");
   options.real("--top-p", sampling.top_p, 0.0f, 1.0f,
@@ -12,6 +13,9 @@ void declare_sampling(Options& options, SamplingOptions& sampling) {
   options.number("--max-tokens", sampling.max_tokens, 0, 1U << 24,
                  "longest answer in tokens (0: what the context leaves)");
   options.text("--seed", sampling.seed, "number that makes answers repeatable");
+  options.engine_settings();
+  options.setting("host");
+  options.setting("port");
 }
 
 Result<ChatOptions> chat_options(const SamplingOptions& sampling) {

@@ -1,4 +1,5 @@
-// The options that say how an answer is drawn, the same for `maru chat` and `maru run`.
+// The options that say where an answer comes from and how it is drawn, the same for `maru chat` and
+// `maru run`.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,8 @@ struct SamplingOptions {
   std::string seed;         // empty: a new one each time
 };
 
-void declare_sampling(Options& options, SamplingOptions& sampling);
+// `own_engine`: start an engine here even if a server runs.
+void declare_answering(Options& options, bool& own_engine, SamplingOptions& sampling);
 
 // Errors: kInvalidArgument (a seed that is no number).
 Result<ChatOptions> chat_options(const SamplingOptions& sampling);

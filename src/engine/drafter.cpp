@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "engine/logit_row.h"
 #include "kernels/dispatch.h"
 
 namespace maru::engine {
@@ -14,19 +15,7 @@ namespace {
 constexpr double kWeightOfNew = 0.1;
 // A guess that this model itself finds less likely is rarely worth a row.
 constexpr double kLeastLikely = 0.4;
-
-struct Guess {
-  TokenId token;
-  double probability;
-};
-
-Guess most_likely(std::span<const float> logits, std::span<const kernels::LogitBlock> blocks) {
-  const auto best = std::max_element(logits.begin(), logits.end());
-  double sum = 0.0;
-  for (const kernels::LogitBlock& block : blocks)
-    sum += static_cast<double>(block.sum) * std::exp(static_cast<double>(block.largest - *best));
-  return {static_cast<TokenId>(best - logits.begin()), 1.0 / sum};
-}
+constexpr float kSumScale = 1.0f;  // of the probabilities: temperature 1
 
 }  // namespace
 
@@ -75,9 +64,11 @@ void Drafter::guess(std::span<const TokenId> tokens, size_t n_most, std::vector<
   const auto begin = clock_();
   size_t n = 0;
   while (true) {
-    const Guess guess = most_likely(logits_, blocks_);
-    if (!(guess.probability >= kLeastLikely)) break;  // also if it is NaN
-    draft.push_back(guess.token);
+    const LogitRow row{logits_, blocks_, kSumScale};
+    if (!is_finite(row)) break;
+    const Candidate best = most_likely(row);
+    if (std::exp(-log_sum_exp(row, best.logit)) < kLeastLikely) break;
+    draft.push_back(best.id);
     if (++n == n_most || !read({&draft.back(), 1}, true)) break;
   }
   if (n < 2) return;
@@ -103,7 +94,7 @@ bool Drafter::read(std::span<const TokenId> tokens, bool wants_logits) {
   s.tokens = tokens;
   s.first_position = first;
   s.logits = wants_logits ? models::LogitsWanted::kLast : models::LogitsWanted::kNone;
-  s.sum_scale = 1.0f;
+  s.sum_scale = kSumScale;
   for (const auto& pointers : kv_.pointers) s.pages.emplace_back(pointers);
   runner_->run({&s, 1}, logits_.data(), blocks_.data());
   read_.insert(read_.end(), tokens.begin(), tokens.end());

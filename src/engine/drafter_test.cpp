@@ -2,11 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include <map>
 #include <random>
 
-#include "engine/model_loop.h"
-#include "engine/testing/fake_runner.h"
+#include "engine/testing/run_requests.h"
 
 namespace maru::engine {
 namespace {
@@ -38,32 +36,17 @@ std::vector<TokenId> guesses(Drafter& drafter, std::span<const TokenId> tokens, 
   return draft;
 }
 
-struct Outcome {
-  std::map<RequestId, Told> told;
-  EngineStats stats;
-};
-
 Outcome run_requests(const std::vector<Request>& requests, std::unique_ptr<Drafter> drafter) {
-  Outcome run;
   std::chrono::steady_clock::time_point now{};
-  auto log = std::make_shared<FakeRunner::Log>();
-  log->on_run = [&](std::span<const models::StepSequence> sequences) {
-    for (const auto& s : sequences) now += std::chrono::microseconds(20 * s.tokens.size());
-    now += std::chrono::milliseconds(1);
-  };
+  const auto log = make_timed_log(now);
   const SchedulerOptions options{.max_running = 4, .max_chunk = 32, .chunk_multiple = 8};
-  auto loop = ModelLoop::create("m", std::make_unique<FakeRunner>(kSure, log), uint64_t{1} << 24,
-                                options, [&] { return now; })
-                  .value();
+  const auto loop = ModelLoop::create("m", std::make_unique<FakeRunner>(kSure, log),
+                                      uint64_t{1} << 24, options, [&] { return now; })
+                        .value();
   if (drafter != nullptr) {
     EXPECT_TRUE(loop->set_drafter(std::move(drafter)).has_value());
   }
-  for (const Request& request : requests) {
-    Told& told = run.told[request.id];
-    loop->add(request, [&told](const Event& event) { told.hear(event); });
-  }
-  while (loop->has_work()) loop->step();
-  loop->add_stats(run.stats);
+  Outcome run = run_to_end(*loop, requests);
   EXPECT_EQ(log->n_violations, 0u);
   return run;
 }

@@ -11,7 +11,7 @@
 
 #include "engine/local_engine.h"
 #include "engine/model_loop.h"
-#include "engine/testing/fake_runner.h"
+#include "engine/testing/run_requests.h"
 #include "formats/gguf.h"
 #include "text/tokenizer.h"
 
@@ -22,6 +22,9 @@ using ::testing::ElementsAre;
 using testing::FakeRunner;
 using testing::FakeShape;
 using ::testing::IsEmpty;
+using testing::make_timed_log;
+using testing::Outcome;
+using testing::run_to_end;
 using testing::Told;
 
 std::vector<TokenId> draft_of(const std::vector<TokenId>& tokens, size_t n_most) {
@@ -84,34 +87,18 @@ TEST(DraftGate, ClosesWhenGuessesAreWrongAndProbesNowAndAgain) {
   EXPECT_GT(gate.choose(8, 1, cost), 3u);
 }
 
-struct Outcome {
-  std::map<RequestId, Told> told;
-  EngineStats stats;
-  uint64_t n_violations = 0;
-};
-
 // Several requests over text that repeats itself.
 Outcome run_requests(const FakeShape& shape, const std::vector<Request>& requests,
                      bool speculates) {
-  Outcome run;
   std::chrono::steady_clock::time_point now{};
-  auto log = std::make_shared<FakeRunner::Log>();
-  log->on_run = [&](std::span<const models::StepSequence> sequences) {
-    for (const auto& s : sequences) now += std::chrono::microseconds(20 * s.tokens.size());
-    now += std::chrono::milliseconds(1);
-  };
+  const auto log = make_timed_log(now);
   const SchedulerOptions options{
       .max_running = 4, .max_chunk = 32, .chunk_multiple = 8, .speculates = speculates};
-  auto loop = ModelLoop::create("m", std::make_unique<FakeRunner>(shape, log), uint64_t{1} << 24,
-                                options, [&] { return now; })
-                  .value();
-  for (const Request& request : requests) {
-    Told& told = run.told[request.id];
-    loop->add(request, [&told](const Event& event) { told.hear(event); });
-  }
-  while (loop->has_work()) loop->step();
-  loop->add_stats(run.stats);
-  run.n_violations = log->n_violations;
+  const auto loop = ModelLoop::create("m", std::make_unique<FakeRunner>(shape, log),
+                                      uint64_t{1} << 24, options, [&] { return now; })
+                        .value();
+  Outcome run = run_to_end(*loop, requests);
+  EXPECT_EQ(log->n_violations, 0u);
   return run;
 }
 
@@ -145,7 +132,6 @@ TEST(Speculation, SavesStepsAndChangesNothing) {
     const auto requests = make_requests(random, 1 + world % 4);
     const Outcome plain = run_requests(shape, requests, false);
     const Outcome speculating = run_requests(shape, requests, true);
-    EXPECT_EQ(speculating.n_violations, 0u);
     EXPECT_EQ(plain.stats.drafted_tokens, 0u);
     for (const Request& request : requests) {
       const Told& a = plain.told.at(request.id);
@@ -191,21 +177,14 @@ std::vector<Request> real_requests(const text::Tokenizer& tokenizer) {
 
 Outcome run_real(const std::shared_ptr<const models::Model>& model, ThreadPool& pool,
                  std::span<const Request> requests, bool speculates) {
-  Outcome run;
   SchedulerOptions options{.max_running = 4, .max_chunk = 256, .speculates = speculates};
   // A clock by which a step costs the same whatever it computes: guesses always pay.
   std::chrono::steady_clock::time_point now{};
-  auto loop = ModelLoop::create("m", make_model_runner(model, pool, max_step_rows(options)),
-                                uint64_t{1} << 28, options,
-                                [&] { return now += std::chrono::milliseconds(1); })
-                  .value();
-  for (const Request& request : requests) {
-    Told& told = run.told[request.id];
-    loop->add(request, [&told](const Event& event) { told.hear(event); });
-  }
-  while (loop->has_work()) loop->step();
-  loop->add_stats(run.stats);
-  return run;
+  const auto loop = ModelLoop::create("m", make_model_runner(model, pool, max_step_rows(options)),
+                                      uint64_t{1} << 28, options,
+                                      [&] { return now += std::chrono::milliseconds(1); })
+                        .value();
+  return run_to_end(*loop, requests);
 }
 
 TEST(Speculation, ChangesNoAnswerOfARealModel) {

@@ -3,19 +3,8 @@
 #include "kernels/attention_float.h"
 
 namespace maru::kernels {
-namespace {
-
-void attention(const AttentionArgs& a) {
-  switch (a.kv.type) {
-    case KvType::kF32: return attend<FloatWalk, KvType::kF32>(a);
-    case KvType::kF16: return attend<FloatWalk, KvType::kF16>(a);
-    case KvType::kQ8: return attend<FloatWalk, KvType::kQ8>(a);
-  }
-}
-
-}  // namespace
 
 extern const Kernel kernel_attention_avx2;
 constinit const Kernel kernel_attention_avx2 = {
-    Op::kAttention, Isa::kAvx2, nullptr, {.attention = attention}};
+    Op::kAttention, Isa::kAvx2, nullptr, {.attention = float_attention}};
 }  // namespace maru::kernels

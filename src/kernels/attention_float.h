@@ -285,5 +285,14 @@ struct FloatWalk {
   }
 };
 
+// The kernel of an ISA that has nothing better than float arithmetic.
+inline void float_attention(const AttentionArgs& a) {
+  switch (a.kv.type) {
+    case KvType::kF32: return attend<FloatWalk, KvType::kF32>(a);
+    case KvType::kF16: return attend<FloatWalk, KvType::kF16>(a);
+    case KvType::kQ8: return attend<FloatWalk, KvType::kQ8>(a);
+  }
+}
+
 }  // namespace
 }  // namespace maru::kernels

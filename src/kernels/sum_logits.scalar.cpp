@@ -1,6 +1,7 @@
 // What sampling needs to know of a row of logits, block by block: with it, greedy decoding, top-k,
 // top-p and the draw itself look at few blocks instead of the whole vocabulary.
-#include "kernels/kernel_api.h"
+#include "kernels/sum_logits.h"
+
 #include "kernels/math.h"
 
 namespace maru::kernels {
@@ -20,18 +21,10 @@ LogitBlock sum_block(const float* x, size_t n, float scale) {
   return {largest, sum};
 }
 
-void sum_logits(const SumLogitsArgs& a) {
-  for (size_t b = a.block_begin; b < a.block_end; ++b) {
-    const size_t first = b * kLogitBlock;
-    const size_t n = a.n - first < kLogitBlock ? a.n - first : kLogitBlock;
-    a.blocks[b - a.block_begin] = sum_block(a.x + first, n, a.scale);
-  }
-}
-
 }  // namespace
 
 extern const Kernel kernel_sum_logits_scalar;
 constinit const Kernel kernel_sum_logits_scalar = {
-    Op::kSumLogits, Isa::kScalar, nullptr, {.sum_logits = sum_logits}};
+    Op::kSumLogits, Isa::kScalar, nullptr, {.sum_logits = sum_logit_blocks<sum_block>}};
 
 }  // namespace maru::kernels

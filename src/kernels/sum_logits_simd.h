@@ -3,7 +3,7 @@
 
 #include "kernels/exp16.h"
 #include "kernels/half.h"
-#include "kernels/kernel_api.h"
+#include "kernels/sum_logits.h"
 
 namespace maru::kernels {
 namespace {
@@ -37,14 +37,6 @@ inline LogitBlock sum_block(const float* x, size_t n, float scale) {
     sum = sum + exp16((load_logits16(x, i, n) - broadcast16(largest)) * broadcast16(scale));
   }
   return {largest, sum16(sum)};
-}
-
-void sum_logits(const SumLogitsArgs& a) {
-  for (size_t b = a.block_begin; b < a.block_end; ++b) {
-    const size_t first = b * kLogitBlock;
-    const size_t n = a.n - first < kLogitBlock ? a.n - first : kLogitBlock;
-    a.blocks[b - a.block_begin] = sum_block(a.x + first, n, a.scale);
-  }
 }
 
 }  // namespace

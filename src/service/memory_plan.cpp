@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "engine/kv_memory.h"
+
 namespace maru::service {
 namespace {
 
@@ -97,7 +99,6 @@ Result<MemoryPlan> plan_memory(const models::MemoryEstimate& need, const MemoryW
 
 uint64_t kv_page_bytes(const models::KvLayout& layout, uint64_t n_tokens,
                        uint64_t max_step_tokens) {
-  constexpr uint64_t kSystemPage = 4096;  // pages begin at its multiples
   const uint64_t page = layout.page_tokens;
   uint64_t bytes = 0;
   for (size_t group = 0; group < layout.groups.size(); ++group) {
@@ -105,9 +106,7 @@ uint64_t kv_page_bytes(const models::KvLayout& layout, uint64_t n_tokens,
     if (const uint64_t window = layout.groups[group].window; window != 0) {
       n_pages = std::min(n_pages, (window - 1 + max_step_tokens + page - 1) / page + 1);
     }
-    const uint64_t stride =
-        (layout.page_bytes(group) + kSystemPage - 1) / kSystemPage * kSystemPage;
-    bytes += n_pages * stride;
+    bytes += n_pages * engine::KvMemory::bytes_of_page(layout, group);
   }
   return bytes;
 }

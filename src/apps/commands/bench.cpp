@@ -179,9 +179,7 @@ Result<int> run(const Arguments& arguments, const service::Settings& settings) {
 CommandBody declare(Options& options) {
   auto arguments = std::make_shared<Arguments>();
   options.argument("MODEL", arguments->model, "model to measure");
-  options.setting("threads", "-t");
-  options.setting("kv_type");
-  options.setting("packed_cache");
+  options.solo_settings();
   options.number("-p,--prompt", arguments->n_prompt, 0, 1U << 20, "tokens of the prompt (0: skip)");
   options.number("-n,--generate", arguments->n_generate, 0, 1U << 20,
                  "tokens that are generated (0: skip)");

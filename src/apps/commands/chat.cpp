@@ -31,12 +31,7 @@ CommandBody declare(Options& options) {
   auto arguments = std::make_shared<Arguments>();
   options.text("-s,--system", arguments->system, "instruction that the conversation starts with");
   options.text("--load", arguments->load, "conversation to go on with (see /save)");
-  options.toggle("--own-engine", arguments->own_engine,
-                 "start an engine here even if a server runs");
-  declare_sampling(options, arguments->sampling);
-  options.engine_settings();
-  options.setting("host");
-  options.setting("port");
+  declare_answering(options, arguments->own_engine, arguments->sampling);
   options.examples(
       "  maru chat\n"
       "  maru chat --model model.gguf --system 'Answer in one sentence.'\n"

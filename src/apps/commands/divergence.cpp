@@ -76,9 +76,7 @@ CommandBody declare(Options& options) {
   options.number("--chunks", arguments->max_chunks, 0, 1U << 30,
                  "read only so many chunks (0: all)");
   options.toggle("--json", arguments->json, "print JSON");
-  options.setting("threads", "-t");
-  options.setting("kv_type");
-  options.setting("packed_cache");
+  options.solo_settings();
   options.examples(
       "  llama-perplexity -m model-f32.gguf -f book.txt -c 512 --kl-divergence-base ref.kld\n"
       "  maru divergence model-q4_1.gguf ref.kld --json\n"

@@ -65,9 +65,7 @@ CommandBody declare(Options& options) {
                true);
   options.text("-o,--out", arguments->out, "file to write: .npy, float32 [tokens, vocabulary]",
                true);
-  options.setting("threads", "-t");
-  options.setting("kv_type");
-  options.setting("packed_cache");
+  options.solo_settings();
   options.examples(
       "  maru tokenize model.gguf --file text.txt > ids.json\n"
       "  maru logits model.gguf --tokens ids.json --out logits.npy\n"

@@ -75,9 +75,7 @@ CommandBody declare(Options& options) {
   options.number("--chunks", arguments->max_chunks, 0, 1U << 30,
                  "read only so many chunks (0: all)");
   options.toggle("--json", arguments->json, "print {\"ppl\", \"nll\", \"tokens\"}");
-  options.setting("threads", "-t");
-  options.setting("kv_type");
-  options.setting("packed_cache");
+  options.solo_settings();
   options.examples(
       "  maru perplexity model.gguf book.txt --ctx 512 --json\n"
       "The text is cut into chunks of --ctx tokens; the second half of each is scored, with the\n"

@@ -98,12 +98,7 @@ CommandBody declare(Options& options) {
                    false);
   options.text("-s,--system", arguments->system, "instruction for the answer");
   options.toggle("--raw", arguments->raw, "go on with the text as it is (no chat template)");
-  options.toggle("--own-engine", arguments->own_engine,
-                 "start an engine here even if a server runs");
-  declare_sampling(options, arguments->sampling);
-  options.engine_settings();
-  options.setting("host");
-  options.setting("port");
+  declare_answering(options, arguments->own_engine, arguments->sampling);
   options.examples(
       "  maru run \"Why is the sky blue?\"\n"
       "  maru run \"Summarise this text:\" < report.txt > summary.txt\n"
