@@ -187,6 +187,20 @@ TEST(ThreadPool, RunsOnePieceOnTheCaller) {
   });
 }
 
+TEST(ThreadPool, ReadsAheadOfMemoryThatIsGone) {
+  ThreadPool pool(3);
+  std::atomic<int> n_items{0};
+  for (int round = 0; round < 300; ++round) {
+    {
+      const std::vector<char> weights(1 << 16);
+      pool.read_ahead(weights.data(), weights.size() / pool.size());
+    }
+    pool.parallel_for(8, 1,
+                      [&](size_t begin, size_t end) { n_items += static_cast<int>(end - begin); });
+  }
+  EXPECT_EQ(n_items, 300 * 8);
+}
+
 TEST(MemoryLimits, TakesTheSmallestEnclosingCgroup) {
   const std::string root = temporary_folder();
   const auto put = [&](const std::string& path, const std::string& text) {

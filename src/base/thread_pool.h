@@ -50,7 +50,19 @@ class ThreadPool {
     share(n_items, grain, [&](size_t, size_t begin, size_t end) { body(begin, end); });
   }
 
+  // A hint: thread t's part of a coming job begins with the `size` bytes at `begin` + t * size,
+  // which threads that wait bring to their caches. The memory may go away at any time: nothing
+  // reads it.
+  void read_ahead(const void* begin, size_t size) {
+    ahead_size_.store(size, std::memory_order_relaxed);
+    ahead_.store(reinterpret_cast<uintptr_t>(begin), std::memory_order_relaxed);
+  }
+
  private:
+  // How far one thread is with a hint.
+  struct ReadAhead {
+    uintptr_t hint = 0, at = 0, end = 0;
+  };
   using ErasedJob = void (*)(const void* context, size_t thread);
   template <class Job>
   static void erase(const void* context, size_t thread) {
@@ -59,12 +71,16 @@ class ThreadPool {
   void run_erased(ErasedJob job, const void* context);
   void worker(size_t thread);
   bool enter(uint64_t& seen);
+  bool step_ahead(size_t thread, ReadAhead& own) const;
 
   const size_t n_threads_;
   ErasedJob job_ = nullptr;
   const void* context_ = nullptr;
   // Number of the job, whether it is closed to threads that have not begun, how many are inside.
   std::atomic<uint64_t> state_;
+  std::atomic<uintptr_t> ahead_{0};
+  std::atomic<size_t> ahead_size_{0};
+  ReadAhead ahead_of_caller_;
   std::atomic<size_t> n_parked_{0};
   std::atomic<bool> stopping_{false};
   std::mutex mutex_;

@@ -120,9 +120,29 @@ inline void load_keys_q8(const uint8_t* group, size_t head_dim, int32_t* keys) {
   }
 }
 
+// Keys of a tile that are loaded: whole groups; what lies behind the last seen one keeps what it
+// had and gets no weight.
+inline size_t loaded_keys(size_t first_key, size_t end) {
+  const size_t seen = end - first_key;
+  return seen < kKeyTile ? (seen + kKvGroup - 1) / kKvGroup * kKvGroup : kKeyTile;
+}
+
+inline void read_ahead(const uint8_t* p, size_t n) {
+  for (size_t i = 0; i < n; i += 64) {
+    _mm_prefetch(reinterpret_cast<const char*>(p + i), _MM_HINT_T0);
+  }
+}
+
+// The tile of keys that comes after one, brought to the cache meanwhile: a tile is too short for
+// the prefetchers of the CPU, and without it half of a decode step's attention waits for memory.
+struct NextTile {
+  const uint8_t *keys = nullptr, *values = nullptr;
+  size_t bytes = 0;
+};
+
 template <KvType kType>
-void load_keys(const AttentionArgs& a, const FixedTile& tile, size_t first_key) {
-  for (size_t g = 0; g < kKeyTile; g += kKvGroup) {
+void load_keys(const AttentionArgs& a, const FixedTile& tile, size_t first_key, size_t n_keys) {
+  for (size_t g = 0; g < n_keys; g += kKvGroup) {
     const uint8_t* group = k_group(a.kv, tile.kv_head, first_key + g);
     if constexpr (kType == KvType::kF16) {
       load_keys_f16(group, tile.head_dim, tile.keys + g, tile.key_step + g);
@@ -153,17 +173,18 @@ inline float peak_f16(const uint8_t* p, size_t n) {
 
 // Steps of the integers of 64 values.
 template <KvType kType>
-void load_value_steps(const AttentionArgs& a, const FixedTile& tile, size_t first_key) {
+void load_value_steps(const AttentionArgs& a, const FixedTile& tile, size_t first_key,
+                      size_t n_keys) {
   const uint8_t* scales = nullptr;
   if constexpr (kType == KvType::kF16) {
     const uint8_t* values = v_row(a.kv, tile.kv_head, first_key);
-    for (size_t key = 0; key < kKeyTile; ++key) {
+    for (size_t key = 0; key < n_keys; ++key) {
       tile.value_log[key] = peak_f16(values + key * tile.head_dim * 2, tile.head_dim);
     }
   } else {
     scales = kv_scale(a.kv, a.kv.v_offset, tile.kv_head, first_key);
   }
-  for (size_t i = 0; i < kKeyTile; i += kLanes) {
+  for (size_t i = 0; i < n_keys; i += kLanes) {
     // The floor gives zeros a step; a NaN is the second and stays one.
     const Vec16 step =
         kType == KvType::kQ8
@@ -175,11 +196,11 @@ void load_value_steps(const AttentionArgs& a, const FixedTile& tile, size_t firs
 }
 
 template <KvType kType>
-void load_values(const AttentionArgs& a, const FixedTile& tile, size_t first_key) {
+void load_values(const AttentionArgs& a, const FixedTile& tile, size_t first_key, size_t n_keys) {
   constexpr size_t kBytes = kType == KvType::kF16 ? 2 : 1;
-  load_value_steps<kType>(a, tile, first_key);
+  load_value_steps<kType>(a, tile, first_key, n_keys);
   const size_t dim = padded_head(tile.head_dim);
-  for (size_t key = 0; key < kKeyTile; key += 2) {
+  for (size_t key = 0; key < n_keys; key += 2) {
     const uint8_t* row = v_row(a.kv, tile.kv_head, first_key + key);
     const uint8_t* next = row + tile.head_dim * kBytes;
     const bool whole = kType == KvType::kQ8;
@@ -391,11 +412,31 @@ struct FixedWalk {
     }
   }
 
+  // `end`: of the part of the keys that is walked.
+  template <KvType kType>
+  static NextTile next_tile(const AttentionArgs& a, const Tile& tile, size_t first_key,
+                            size_t end) {
+    const KeyRange seen = seen_keys(a, tile);
+    const bool alone = a.partial != nullptr;  // other parts may be other threads'
+    size_t head = tile.kv_head, key = first_key + kKeyTile;
+    if (!alone) end = seen.end;
+    if (key >= end) {
+      if (alone || ++head == a.kv_head_end) return {};
+      key = seen.begin / kKeyTile * kKeyTile;
+    }
+    return {k_group(a.kv, head, key), v_row(a.kv, head, key),
+            loaded_keys(key, end) * a.kv.head_dim * kv_element_bytes(kType)};
+  }
+
   template <KvType kType>
   static void walk(const AttentionArgs& a, const Tile& tile, size_t begin, size_t end) {
     for (size_t key = begin / kKeyTile * kKeyTile; key < end; key += kKeyTile) {
-      load_keys<kType>(a, tile, key);
-      load_values<kType>(a, tile, key);
+      const NextTile next = next_tile<kType>(a, tile, key, end);
+      const size_t n_keys = loaded_keys(key, end);
+      read_ahead(next.keys, next.bytes);
+      load_keys<kType>(a, tile, key, n_keys);
+      read_ahead(next.values, next.bytes);
+      load_values<kType>(a, tile, key, n_keys);
       size_t row = 0;
       for (; row + 6 <= tile.n_rows; row += 6) attend_block<6>(a, tile, row, key);
       for (; row + 4 <= tile.n_rows; row += 4) attend_block<4>(a, tile, row, key);

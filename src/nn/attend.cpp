@@ -21,24 +21,28 @@ kernels::KvView kv_view(const StageRun& run, const AttendSpec& spec, const Seque
           .type = run.kv.type};
 }
 
-// Query heads [part * n_heads, (part + 1) * n_heads) of a tile, which share one key/value head. The
-// kernel is told of no others.
+// Query heads [first, first + n): those of n_kv key/value heads, or a part of those of one.
+struct Heads {
+  size_t first, n, n_kv;
+};
+
+// The kernel is told of no other heads.
 kernels::AttentionArgs attention_args(const StageRun& run, const Step& step, const Tile& tile,
-                                      size_t part, size_t n_heads, float* scratch) {
+                                      const Heads& heads, float* scratch) {
   const AttendSpec& spec = step.node.attend;
   const SequenceRows& s = run.batch.sequences[tile.sequence];
   const size_t width = step.node.width;
-  const size_t first = s.row_begin * width + part * n_heads * spec.head_dim;
-  const size_t kv_head = part * n_heads / (spec.n_heads / spec.n_kv_heads);
+  const size_t first = s.row_begin * width + heads.first * spec.head_dim;
+  const size_t kv_head = heads.first / (spec.n_heads / spec.n_kv_heads);
   kernels::KvView kv = kv_view(run, spec, s);
   const size_t head_bytes = kv.page_tokens * kernels::kv_row_bytes(kv.type, kv.head_dim);
   kv.k_offset += kv_head * head_bytes;
   kv.v_offset += kv_head * head_bytes;
-  kv.n_kv_heads = 1;
+  kv.n_kv_heads = heads.n_kv;
   return {.kv = kv,
           .q = run.buffer(step.in[0]) + first,
           .ld_q = width,
-          .n_heads = n_heads,
+          .n_heads = heads.n,
           .first_position = s.first_position,
           .window = spec.window,
           .scale = spec.scale,
@@ -47,7 +51,7 @@ kernels::AttentionArgs attention_args(const StageRun& run, const Step& step, con
           .token_begin = tile.begin,
           .token_end = tile.end,
           .kv_head_begin = 0,
-          .kv_head_end = 1,
+          .kv_head_end = heads.n_kv,
           .out = run.buffer(step.out) + first,
           .ld_out = width,
           .scratch = scratch,
@@ -112,7 +116,7 @@ void attend_shared(const StageRun& run, const Step& step, const std::vector<Shar
   run.pool.share(items.size(), grain, [&](size_t thread, size_t begin, size_t end) {
     for (size_t i = begin; i < end; ++i) {
       const SharedCall& call = calls[items[i].call];
-      auto args = attention_args(run, step, call.tile, call.kv_head, group,
+      auto args = attention_args(run, step, call.tile, {call.kv_head * group, group, 1},
                                  run.workspace.thread_floats[thread]);
       args.part_begin = items[i].part;
       args.part_end = items[i].part + 1;
@@ -123,7 +127,7 @@ void attend_shared(const StageRun& run, const Step& step, const std::vector<Shar
   });
   run.pool.share(calls.size(), calls.size(), [&](size_t thread, size_t begin, size_t end) {
     for (size_t c = begin; c < end; ++c) {
-      auto args = attention_args(run, step, calls[c].tile, calls[c].kv_head, group,
+      auto args = attention_args(run, step, calls[c].tile, {calls[c].kv_head * group, group, 1},
                                  run.workspace.thread_floats[thread]);
       args.part_begin = calls[c].parts.begin;
       args.part_end = calls[c].parts.end;
@@ -131,6 +135,20 @@ void attend_shared(const StageRun& run, const Step& step, const std::vector<Shar
       run.kernels.join_attention(args);
     }
   });
+}
+
+// Query heads that one call takes. Usually those of a key/value head; with many tiles all, because
+// a kernel reads ahead within its call alone; with fewer calls than threads, an equal part of a
+// head's.
+size_t heads_of_call(const StageRun& run, const AttendSpec& spec) {
+  const size_t n_threads = run.pool.size(), n_tiles = run.workspace.tiles.size();
+  if (n_tiles >= 8 * n_threads) return spec.n_heads;
+  const size_t group = spec.n_heads / spec.n_kv_heads;
+  size_t parts = 1;
+  while (n_tiles * spec.n_kv_heads * parts < n_threads && parts < group) do
+      ++parts;
+    while (group % parts != 0);
+  return group / parts;
 }
 
 }  // namespace
@@ -159,17 +177,13 @@ void run_attend(const StageRun& run, const Stage& stage) {
   if (!shared.empty()) return attend_shared(run, step, shared);
   const size_t n_tiles = run.workspace.tiles.size();
   const size_t group = spec.n_heads / spec.n_kv_heads;
-  // One call takes the query heads of a key/value head; with fewer calls than threads, each head's
-  // group is cut in equal parts.
-  size_t parts = 1;
-  while (n_tiles * spec.n_kv_heads * parts < run.pool.size() && parts < group) do
-      ++parts;
-    while (group % parts != 0);
-  const size_t n_calls = spec.n_kv_heads * parts;
+  const size_t n_heads = heads_of_call(run, spec);
+  const size_t n_calls = spec.n_heads / n_heads;
+  const size_t n_kv = std::max<size_t>(1, n_heads / group);
   run.pool.share(n_tiles * n_calls, 1, [&](size_t thread, size_t begin, size_t end) {
     for (size_t item = begin; item < end; ++item)
       run.kernels.attention(attention_args(run, step, run.workspace.tiles[item / n_calls],
-                                           item % n_calls, group / parts,
+                                           {item % n_calls * n_heads, n_heads, n_kv},
                                            run.workspace.thread_floats[thread]));
   });
 }

@@ -130,9 +130,12 @@ void Executor::run(const Batch& batch, ThreadPool& pool, Workspace& workspace) c
   const StageRun run{program_, kernels_, kv_, batch, pool, workspace};
   fill_ropes(run);
   cut_attention_tiles(batch, workspace);
-  for (const Stage& stage : program_.stages) {
+  read_weights_ahead(run, 0);
+  for (size_t i = 0; i < program_.stages.size(); ++i) {
+    const Stage& stage = program_.stages[i];
     if (run.n_rows(stage) == 0) continue;
     run_rows(run, stage);
+    if (!stage.products.empty()) read_weights_ahead(run, i + 1);
     switch (stage.body) {
       case StageBody::kNone: break;
       case StageBody::kProduct: run_product(run, stage); break;

@@ -107,6 +107,19 @@ void multiply_logits(const StageRun& run, const Stage& stage, const Tile& tile, 
 
 }  // namespace
 
+// With many rows the weights are read once for long work, and the CPU's own prefetchers do.
+void read_weights_ahead(const StageRun& run, size_t first_stage) {
+  const auto& stages = run.program.stages;
+  for (size_t i = first_stage; i < stages.size(); ++i) {
+    const size_t n_rows = run.n_rows(stages[i]);
+    if (stages[i].products.empty() || n_rows == 0) continue;
+    if (n_rows > kFewRows) return;
+    const tensor::PackedWeight& weight = stages[i].products[0].node.linear->weight;
+    const size_t grain = grain_of(stages[i].n_panels, n_rows, run.pool.size());
+    return run.pool.read_ahead(weight.panels(), grain * weight.panel_bytes());
+  }
+}
+
 size_t gate_scratch_floats(size_t max_rows, size_t k) {
   return std::max(2 * std::min(max_rows, tile_rows(k)) * kPanel, kGateFloats);
 }

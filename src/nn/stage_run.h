@@ -39,6 +39,8 @@ void run_rows(const StageRun& run, const Stage& stage);  // row steps, then quan
 void run_product(const StageRun& run, const Stage& stage);
 void run_gated_product(const StageRun& run, const Stage& stage);
 void run_attend(const StageRun& run, const Stage& stage);
+// Tells the pool which weights come next: those of the first product from stage `first_stage` on.
+void read_weights_ahead(const StageRun& run, size_t first_stage);
 
 // Sums up logits [row_begin, row_end) of words [word_begin, word_end), whole blocks.
 void sum_logits(const StageRun& run, size_t row_begin, size_t row_end, size_t word_begin,
