@@ -46,13 +46,18 @@ enum class Op : uint8_t {
 // of 32 a float scale, the sums of the two half blocks (integers) and scale * sum. The order inside
 // is the kernels' own (kernels/activations.h); `quantise` writes it and `linear` reads it. The
 // values of a row do not depend on the rows beside it.
+//
+// With two planes row t of x becomes rows 2t and 2t + 1 of a buffer of 2 * n_rows rows: the first
+// as with one plane, the second what its rounding left over, quantised again by scales of its own.
+// A product with x is the sum of the products with both.
 struct QuantiseArgs {
   const float* x;             // [rows, k]
   size_t ld_x;                // floats between rows of x
-  size_t n_rows;              // rows of the whole buffer
+  size_t n_rows;              // rows of x that the whole buffer is for
   size_t k;                   // multiple of kActBlock
-  size_t row_begin, row_end;  // begin is a multiple of kActRowGroup; end too, or n_rows
+  size_t row_begin, row_end;  // of x; begin is a multiple of kActRowGroup; end too, or n_rows
   void* out;                  // 64-byte aligned
+  size_t planes = 1;          // 1 or 2
 };
 
 struct LinearArgs {

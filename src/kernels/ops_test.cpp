@@ -40,16 +40,67 @@ TEST(Quantise, GivesTheSameBitsOnEveryIsaHoweverSplit) {
         for (size_t i = 0; i < 32; ++i) x[ld + i] = static_cast<float>(i) * 1e-38f;
         x[ld + 40 % k] = 3e38f;
       }
-      const size_t bytes = quantised_bytes(n_rows, k);
-      AlignedBuffer want(bytes);
-      KernelSet(Isa::kScalar).quantise({x.data(), ld, n_rows, k, 0, n_rows, want.data});
-      for (const Kernel* kernel : kernels_of(Op::kQuantise)) {
-        SCOPED_TRACE(isa_name(kernel->isa));
-        AlignedBuffer got(bytes);
-        const size_t split = std::min(n_rows, kActRowGroup);
-        kernel->fn.quantise({x.data(), ld, n_rows, k, 0, split, got.data});
-        if (split < n_rows) kernel->fn.quantise({x.data(), ld, n_rows, k, split, n_rows, got.data});
-        ASSERT_EQ(std::memcmp(got.data, want.data, bytes), 0) << n_rows << " x " << k;
+      for (size_t planes : {1u, 2u}) {
+        const size_t bytes = quantised_bytes(planes * n_rows, k);
+        AlignedBuffer want(bytes);
+        KernelSet(Isa::kScalar).quantise({x.data(), ld, n_rows, k, 0, n_rows, want.data, planes});
+        for (const Kernel* kernel : kernels_of(Op::kQuantise)) {
+          SCOPED_TRACE(isa_name(kernel->isa));
+          AlignedBuffer got(bytes);
+          const size_t split = std::min(n_rows, kActRowGroup);
+          kernel->fn.quantise({x.data(), ld, n_rows, k, 0, split, got.data, planes});
+          if (split < n_rows) {
+            kernel->fn.quantise({x.data(), ld, n_rows, k, split, n_rows, got.data, planes});
+          }
+          ASSERT_EQ(std::memcmp(got.data, want.data, bytes), 0)
+              << n_rows << " x " << k << ", planes " << planes;
+        }
+      }
+    }
+  }
+}
+
+struct QuantisedRow {
+  std::vector<float> values, scales;  // [k], [k / 32]
+};
+
+// Row `row` of a buffer of `n_rows` quantised rows.
+QuantisedRow read_quantised(uint8_t* buffer, size_t n_rows, size_t k, size_t row) {
+  QuantisedRow out;
+  const size_t first = row / kActRowGroup * kActRowGroup, t = row - first;
+  const auto group = activation_group(buffer, n_rows, k, first);
+  for (size_t b = 0; b < k / kActBlock; ++b) {
+    float scale;
+    std::memcpy(&scale, group.scales + (b * group.width + t) * 4, 4);
+    out.scales.push_back(scale);
+    for (size_t i = 0; i < kActBlock; ++i) {
+      const uint8_t byte = group.quants[((b * 8 + i / 4) * group.width + t) * 4 + i % 4];
+      out.values.push_back(scale * static_cast<float>(static_cast<int8_t>(byte)));
+    }
+  }
+  return out;
+}
+
+TEST(Quantise, TheSecondPlaneHoldsWhatTheFirstLeftOver) {
+  for (const Kernel* kernel : kernels_of(Op::kQuantise)) {
+    SCOPED_TRACE(isa_name(kernel->isa));
+    for (size_t n_rows : {1u, 2u, 3u, 4u, 10u}) {
+      const size_t k = 96;
+      const auto x = random_floats(n_rows * k, 9, 5.0f);
+      AlignedBuffer one(quantised_bytes(n_rows, k)), two(quantised_bytes(2 * n_rows, k));
+      kernel->fn.quantise({x.data(), k, n_rows, k, 0, n_rows, one.data});
+      kernel->fn.quantise({x.data(), k, n_rows, k, 0, n_rows, two.data, 2});
+      for (size_t row = 0; row < n_rows; ++row) {
+        const QuantisedRow plain = read_quantised(one.data, n_rows, k, row);
+        const QuantisedRow value = read_quantised(two.data, 2 * n_rows, k, 2 * row);
+        const QuantisedRow rest = read_quantised(two.data, 2 * n_rows, k, 2 * row + 1);
+        EXPECT_EQ(value.values, plain.values);
+        for (size_t i = 0; i < k; ++i) {
+          const float peak = 127.0f * value.scales[i / kActBlock];
+          // The rest is at most half a step of 1/127 of the peak, its own rounding half a step of
+          // 1/127 of that.
+          EXPECT_NEAR(value.values[i] + rest.values[i], x[row * k + i], peak / 64000) << row;
+        }
       }
     }
   }
