@@ -234,10 +234,10 @@ class BufferPlan {
   std::vector<Buffer> buffers_;
 };
 
-void measure_products(Stage& stage) {
+void measure_products(Stage& stage, size_t planes) {
   for (const Step& step : stage.products) {
     const tensor::PackedWeight& weight = step.node.linear->weight;
-    stage.quantises = stage.quantises || !weight.format().float_input;
+    if (!weight.format().float_input) stage.planes = planes;
     stage.n_panels = stage.body == StageBody::kGatedProduct ? weight.n_panels()
                                                             : stage.n_panels + weight.n_panels();
   }
@@ -245,7 +245,7 @@ void measure_products(Stage& stage) {
 
 }  // namespace
 
-Program compile(const Graph& recorded, Value result, bool fused) {
+Program compile(const Graph& recorded, Value result, bool fused, size_t planes) {
   MARU_CHECK(result.id + 1 == recorded.nodes().size());
   const Graph graph = fused ? sink_picks(recorded) : recorded;
   const Value last = graph.nodes().back().out;
@@ -254,7 +254,7 @@ Program compile(const Graph& recorded, Value result, bool fused) {
   program.n_logits = graph.width(last);
   program.stages = StageBuilder(graph, fused).build();
   program.buffers = BufferPlan(graph, last, fused).assign(program.stages);
-  for (Stage& stage : program.stages) measure_products(stage);
+  for (Stage& stage : program.stages) measure_products(stage, planes);
   return program;
 }
 

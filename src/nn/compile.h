@@ -38,7 +38,9 @@ enum class StageBody : uint8_t {
 
 struct Stage {
   bool picked = false;
-  bool quantises = false;  // some product wants quantised input; made once for all of them
+  // Of quantised input (kernels/kernel_api.h: QuantiseArgs), made once for all products; 0: none
+  // wants it.
+  size_t planes = 0;
   size_t n_panels = 0;     // of all products (kGatedProduct: of one, they are alike)
   std::vector<Step> rows;  // first, row by row, in parallel over blocks of rows
   StageBody body = StageBody::kNone;
@@ -58,8 +60,8 @@ struct Program {
   size_t n_logits = 0;  // width of the result
 };
 
-// `result`: the graph's last value, the logits.
-Program compile(const Graph& graph, Value result, bool fused);
+// `result`: the graph's last value, the logits. `planes`: of quantised input, 1 or 2.
+Program compile(const Graph& graph, Value result, bool fused, size_t planes = 1);
 
 // One line per stage ("rows[rms_norm] product[3]"), for tests and for finding wrong logits.
 std::string describe(const Stage& stage);

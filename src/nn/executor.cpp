@@ -62,7 +62,7 @@ Executor::Executor(Program program, const kernels::KernelSet& kernels, KvGeometr
     : program_(std::move(program)), kernels_(kernels), kv_(kv), trace_(std::move(trace)) {}
 
 struct Executor::Sizes {
-  size_t quantised = 0, gate_floats = 1, thread_floats = 1, partial_floats = 0;
+  size_t quantised = 0, gate_floats = 1, thread_floats = 1, plane_floats = 0, partial_floats = 0;
   size_t total = 0;
 };
 
@@ -70,13 +70,13 @@ Executor::Sizes Executor::plan_sizes(size_t max_rows, size_t n_threads) const {
   Sizes sizes;
   for (const Stage& stage : program_.stages) {
     if (!stage.products.empty()) {
-      const size_t k = stage.products[0].in_width[0];
-      const size_t tile = tile_rows(k);
+      const size_t tile = tile_rows(stage);
       const size_t n_tiles = (max_rows + tile - 1) / tile;
-      sizes.quantised = std::max(sizes.quantised,
-                                 n_tiles * kernels::quantised_bytes(std::min(tile, max_rows), k));
+      sizes.quantised =
+          std::max(sizes.quantised, n_tiles * tile_bytes(stage, std::min(tile, max_rows)));
+      sizes.plane_floats = std::max(sizes.plane_floats, plane_scratch_floats(stage, max_rows));
       if (stage.body == StageBody::kGatedProduct)
-        sizes.gate_floats = std::max(sizes.gate_floats, gate_scratch_floats(max_rows, k));
+        sizes.gate_floats = std::max(sizes.gate_floats, gate_scratch_floats(stage, max_rows));
     }
     if (stage.body == StageBody::kAttend) {
       const AttendSpec& spec = stage.attend.node.attend;
@@ -91,8 +91,9 @@ Executor::Sizes Executor::plan_sizes(size_t max_rows, size_t n_threads) const {
   for (const RopeSpec& rope : program_.ropes)
     sizes.total += aligned(max_rows * rope.n_rot * sizeof(float));
   sizes.total += aligned(sizes.partial_floats * sizeof(float));
-  sizes.total +=
-      aligned(sizes.quantised) + n_threads * aligned(sizes.thread_floats * sizeof(float));
+  sizes.total += aligned(sizes.quantised);
+  sizes.total += n_threads * (aligned(sizes.thread_floats * sizeof(float)) +
+                              aligned(sizes.plane_floats * sizeof(float)));
   return sizes;
 }
 
@@ -118,8 +119,11 @@ std::unique_ptr<Workspace> Executor::make_workspace(size_t max_rows, size_t n_th
     w->ropes.push_back(take_floats(max_rows * rope.n_rot));
   w->quantised = take(sizes.quantised);
   if (sizes.partial_floats > 0) w->partial = take_floats(sizes.partial_floats);
-  for (size_t t = 0; t < n_threads; ++t)
+  w->n_plane_floats = sizes.plane_floats;
+  for (size_t t = 0; t < n_threads; ++t) {
     w->thread_floats.push_back(take_floats(sizes.thread_floats));
+    w->plane_floats.push_back(take_floats(sizes.plane_floats));
+  }
   MARU_CHECK(at == w->memory.get() + sizes.total);
   return w;
 }

@@ -55,6 +55,8 @@ class Workspace {
   uint8_t* quantised = nullptr;       // the input of the running product stage
   std::vector<float*> thread_floats;  // by thread: attention scratch or gate and up products
   size_t n_gate_floats = 0;           // of thread_floats, for gate and up
+  std::vector<float*> plane_floats;   // by thread: products with two planes, to be added up
+  size_t n_plane_floats = 0;          // of each; 0: no stage has two planes
   float* partial = nullptr;           // states of parts of long rows; null without attention
   std::vector<AttentionTile> tiles;
 };

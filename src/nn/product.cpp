@@ -14,12 +14,23 @@ constexpr size_t kBlockPanels = kernels::kLogitBlock / kPanel;
 // Up to here a product is bound by reading the weights.
 constexpr size_t kFewRows = 8;
 constexpr size_t kGateFloats = size_t{32} << 10;
+constexpr size_t kPlaneFloats = size_t{16} << 10;
 
 // One tile of the stage's rows, as a product's input.
 struct Tile {
   size_t first_row, n_rows;
-  const float* x;  // float rows, ld k
-  const uint8_t* quantised;
+  const float* x;            // float rows, ld k
+  const uint8_t* quantised;  // [planes * n_rows]
+  size_t planes;
+};
+
+// Where a product goes: row r of the matrix to out[t * ld + (r - row_base)].
+struct Target {
+  float* out;
+  size_t ld, row_base;
+  bool accumulate;
+
+  float* row(size_t t, size_t r) const { return out + t * ld + (r - row_base); }
 };
 
 struct Tiling {
@@ -27,7 +38,7 @@ struct Tiling {
 };
 
 Tiling tiling_of(const StageRun& run, const Stage& stage) {
-  const size_t rows = tile_rows(stage.products[0].in_width[0]);
+  const size_t rows = tile_rows(stage);
   return {.rows = rows, .n = (run.n_rows(stage) + rows - 1) / rows};
 }
 
@@ -38,7 +49,8 @@ Tile tile_at(const StageRun& run, const Stage& stage, const Tiling& tiling, size
   return {.first_row = first,
           .n_rows = std::min(tiling.rows, run.n_rows(stage) - first),
           .x = run.buffer(step.in[0]) + first * k,
-          .quantised = run.workspace.quantised + index * kernels::quantised_bytes(tiling.rows, k)};
+          .quantised = run.workspace.quantised + index * tile_bytes(stage, tiling.rows),
+          .planes = stage.planes};
 }
 
 // Panels that a thread takes at a time. With few rows the weights come from memory, which is read
@@ -69,38 +81,80 @@ void share_panels(const StageRun& run, const Stage& stage, const Body& body) {
   });
 }
 
-// out[row - row_base] for the panels [begin, end) of one weight, bias included.
-void multiply(const StageRun& run, const Linear& linear, const Tile& tile, size_t begin, size_t end,
-              float* out, size_t ld_out, size_t row_base, bool accumulate) {
+void multiply_rows(const StageRun& run, const Linear& linear, const void* x, size_t n_rows,
+                   size_t begin, size_t end, const Target& to) {
+  tensor::linear(run.kernels, linear.weight,
+                 {.x = x,
+                  .ld_x = linear.weight.k(),
+                  .n_rows = n_rows,
+                  .panel_begin = begin,
+                  .panel_end = end,
+                  .out = to.out,
+                  .ld_out = to.ld,
+                  .row_base = to.row_base,
+                  .accumulate = to.accumulate});
+}
+
+// Both planes of all rows in one product, so that weights are read once; then a row's two sums are
+// added. By few panels at a time, whose sums stay in the cache.
+void multiply_planes(const StageRun& run, size_t thread, const Linear& linear, const Tile& tile,
+                     size_t begin, size_t end, const Target& to) {
+  float* scratch = run.workspace.plane_floats[thread];
+  const size_t n_rows = tile.planes * tile.n_rows;
+  const size_t grain = run.workspace.n_plane_floats / (n_rows * kPanel) / 2 * 2;
+  for (; begin < end; begin += grain) {
+    const size_t stop = std::min(begin + grain, end), base = begin * kPanel;
+    const size_t n = std::min(stop * kPanel, linear.weight.n_out()) - base;
+    multiply_rows(run, linear, tile.quantised, n_rows, begin, stop,
+                  {.out = scratch, .ld = n, .row_base = base, .accumulate = false});
+    for (size_t t = 0; t < tile.n_rows; ++t) {
+      float* row = to.row(t, base);
+      const float* value = scratch + 2 * t * n;
+      const float* rest = value + n;
+      if (to.accumulate) {
+        for (size_t i = 0; i < n; ++i) row[i] += value[i] + rest[i];
+      } else {
+        for (size_t i = 0; i < n; ++i) row[i] = value[i] + rest[i];
+      }
+    }
+  }
+}
+
+// The panels [begin, end) of one weight, bias included.
+void multiply(const StageRun& run, size_t thread, const Linear& linear, const Tile& tile,
+              size_t begin, size_t end, Target to) {
   if (!linear.bias.empty()) {
     const size_t first = begin * kPanel;
     const size_t n = std::min(end * kPanel, linear.weight.n_out()) - first;
     for (size_t t = 0; t < tile.n_rows; ++t) {
-      float* row = out + t * ld_out + (first - row_base);
+      float* row = to.row(t, first);
       const float* bias = linear.bias.data() + first;
-      for (size_t i = 0; i < n; ++i) row[i] = accumulate ? row[i] + bias[i] : bias[i];
+      for (size_t i = 0; i < n; ++i) row[i] = to.accumulate ? row[i] + bias[i] : bias[i];
     }
-    accumulate = true;
+    to.accumulate = true;
   }
-  const bool floats = linear.weight.format().float_input;
-  tensor::linear(run.kernels, linear.weight,
-                 {.x = floats ? static_cast<const void*>(tile.x) : tile.quantised,
-                  .ld_x = linear.weight.k(),
-                  .n_rows = tile.n_rows,
-                  .panel_begin = begin,
-                  .panel_end = end,
-                  .out = out,
-                  .ld_out = ld_out,
-                  .row_base = row_base,
-                  .accumulate = accumulate});
+  if (linear.weight.format().float_input) {
+    multiply_rows(run, linear, tile.x, tile.n_rows, begin, end, to);
+  } else if (tile.planes == 1) {
+    multiply_rows(run, linear, tile.quantised, tile.n_rows, begin, end, to);
+  } else {
+    multiply_planes(run, thread, linear, tile, begin, end, to);
+  }
+}
+
+// What a step of a tile writes.
+Target target_of(const StageRun& run, const Step& step, const Tile& tile) {
+  return {.out = run.buffer(step.out) + tile.first_row * step.node.width,
+          .ld = step.node.width,
+          .row_base = 0,
+          .accumulate = step.accumulate};
 }
 
 // The last product: its logits are summed up while they are in the cache.
-void multiply_logits(const StageRun& run, const Stage& stage, const Tile& tile, size_t begin,
-                     size_t end) {
+void multiply_logits(const StageRun& run, size_t thread, const Stage& stage, const Tile& tile,
+                     size_t begin, size_t end) {
   const Step& step = stage.products[0];
-  float* out = run.buffer(step.out) + tile.first_row * step.node.width;
-  multiply(run, *step.node.linear, tile, begin, end, out, step.node.width, 0, step.accumulate);
+  multiply(run, thread, *step.node.linear, tile, begin, end, target_of(run, step, tile));
   sum_logits(run, tile.first_row, tile.first_row + tile.n_rows, begin * kPanel,
              std::min(end * kPanel, run.program.n_logits));
 }
@@ -120,22 +174,26 @@ void read_weights_ahead(const StageRun& run, size_t first_stage) {
   }
 }
 
-size_t gate_scratch_floats(size_t max_rows, size_t k) {
-  return std::max(2 * std::min(max_rows, tile_rows(k)) * kPanel, kGateFloats);
+size_t gate_scratch_floats(const Stage& stage, size_t max_rows) {
+  return std::max(2 * std::min(max_rows, tile_rows(stage)) * kPanel, kGateFloats);
+}
+
+size_t plane_scratch_floats(const Stage& stage, size_t max_rows) {
+  if (stage.planes < 2) return 0;
+  // At least two panels, which kernels take at a time.
+  return std::max(2 * kPanel * stage.planes * std::min(max_rows, tile_rows(stage)), kPlaneFloats);
 }
 
 void run_product(const StageRun& run, const Stage& stage) {
-  share_panels(run, stage, [&](size_t, const Tile& tile, size_t begin, size_t end) {
-    if (sums_logits(run, stage)) return multiply_logits(run, stage, tile, begin, end);
+  share_panels(run, stage, [&](size_t thread, const Tile& tile, size_t begin, size_t end) {
+    if (sums_logits(run, stage)) return multiply_logits(run, thread, stage, tile, begin, end);
     // The panels of all products count through; a strip may reach over the end of one.
     size_t base = 0;
     for (const Step& step : stage.products) {
       const Linear& linear = *step.node.linear;
       const size_t stop = std::min(end, base + linear.weight.n_panels());
       if (begin < stop) {
-        multiply(run, linear, tile, begin - base, stop - base,
-                 run.buffer(step.out) + tile.first_row * step.node.width, step.node.width, 0,
-                 step.accumulate);
+        multiply(run, thread, linear, tile, begin - base, stop - base, target_of(run, step, tile));
         begin = stop;
       }
       base += linear.weight.n_panels();
@@ -158,8 +216,11 @@ void run_gated_product(const StageRun& run, const Stage& stage) {
           const size_t n = std::min(end * kPanel, width) - base;
           float* gate_x = scratch;
           float* up_x = scratch + tile.n_rows * n;
-          multiply(run, gate, tile, begin, end, gate_x, n, base, false);
-          multiply(run, up, tile, begin, end, up_x, n, base, false);
+          const auto to = [&](float* out) {
+            return Target{.out = out, .ld = n, .row_base = base, .accumulate = false};
+          };
+          multiply(run, thread, gate, tile, begin, end, to(gate_x));
+          multiply(run, thread, up, tile, begin, end, to(up_x));
           run.kernels.gate({.gate = stage.gate.node.gate,
                             .gate_x = gate_x,
                             .up = up_x,

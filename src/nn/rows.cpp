@@ -113,17 +113,17 @@ void run_step(const StageRun& run, const Step& step, RowRange r) {
 void quantise(const StageRun& run, const Stage& stage, RowRange r) {
   const Step& product = stage.products[0];
   const size_t k = product.in_width[0];
-  const size_t tile = tile_rows(k);
+  const size_t tile = tile_rows(stage);
   const size_t first = r.begin / tile * tile;
   const size_t n = std::min(tile, run.n_rows(stage) - first);
-  run.kernels.quantise(
-      {.x = run.buffer(product.in[0]) + first * k,
-       .ld_x = k,
-       .n_rows = n,
-       .k = k,
-       .row_begin = r.begin - first,
-       .row_end = r.end - first,
-       .out = run.workspace.quantised + first / tile * kernels::quantised_bytes(tile, k)});
+  run.kernels.quantise({.x = run.buffer(product.in[0]) + first * k,
+                        .ld_x = k,
+                        .n_rows = n,
+                        .k = k,
+                        .row_begin = r.begin - first,
+                        .row_end = r.end - first,
+                        .out = run.workspace.quantised + first / tile * tile_bytes(stage, tile),
+                        .planes = stage.planes});
 }
 
 // Rows that one thread takes at a time: enough work to pay for taking them, few enough to stay in
@@ -137,15 +137,20 @@ size_t block_rows(const Stage& stage) {
 
 }  // namespace
 
-size_t tile_rows(size_t k) {
+size_t tile_rows(const Stage& stage) {
   constexpr size_t kTileBytes = size_t{384} << 10;
+  const size_t k = stage.products[0].in_width[0];
   size_t rows = 4 * kernels::kActRowGroup;
   while (rows < 512 && rows * 2 * (k + k / 4) <= kTileBytes) rows *= 2;
-  return rows;
+  return rows / std::max<size_t>(stage.planes, 1);
+}
+
+size_t tile_bytes(const Stage& stage, size_t n_rows) {
+  return kernels::quantised_bytes(n_rows * stage.planes, stage.products[0].in_width[0]);
 }
 
 void run_rows(const StageRun& run, const Stage& stage) {
-  const bool quantises = stage.quantises;
+  const bool quantises = stage.planes > 0;
   const bool stores = stage.body == StageBody::kAttend;
   if (stage.rows.empty() && !quantises && !stores) return;
   run.pool.share(run.n_rows(stage), block_rows(stage), [&](size_t, size_t begin, size_t end) {

@@ -25,9 +25,11 @@ struct StageRun {
 };
 
 // Rows of quantised activations come in tiles that fit a core's L2 cache beside the weights; each
-// tile is a buffer of its own for the kernels. A multiple of every block of rows that run_rows()
-// takes.
-size_t tile_rows(size_t k);
+// tile is a buffer of its own for the kernels. This is how many rows of the batch make one, a
+// multiple of every block of rows that run_rows() takes. `stage` has a product.
+size_t tile_rows(const Stage& stage);
+// Bytes of the tile of `n_rows` rows of the batch.
+size_t tile_bytes(const Stage& stage, size_t n_rows);
 
 // Room for the states of parts of long rows (kernels/kernel_api.h: AttentionArgs::partial).
 inline constexpr size_t kPartialFloats = size_t{512} << 10;
@@ -51,6 +53,8 @@ bool sums_logits(const StageRun& run, const Stage& stage);
 void sum_all_logits(const StageRun& run);
 
 // Floats of thread scratch for the products of a gated stage.
-size_t gate_scratch_floats(size_t max_rows, size_t k);
+size_t gate_scratch_floats(const Stage& stage, size_t max_rows);
+// Floats of thread scratch for the products with two planes of a tile.
+size_t plane_scratch_floats(const Stage& stage, size_t max_rows);
 
 }  // namespace maru::nn
