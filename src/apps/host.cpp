@@ -34,9 +34,9 @@ std::unique_ptr<engine::PrefixStore> open_prefix_store(const service::Settings& 
   options.folder = data_folder() + "/cache/prefix";
   // Kernels of another tier or build may round differently: a page is read only by what would have
   // computed the same bits.
-  options.identity =
-      fmt::format("model {:016x} isa {} program {} {}", loaded.model->info().fingerprint,
-                  kernels::isa_name(loaded.isa), MARU_VERSION, build_id());
+  options.identity = fmt::format("model {:016x} isa {} precision {} program {} {}",
+                                 loaded.model->info().fingerprint, kernels::isa_name(loaded.isa),
+                                 settings.precision, MARU_VERSION, build_id());
   options.budget_bytes = uint64_t{settings.prefix_cache_disk_mib} << 20;
   std::error_code failed;
   std::filesystem::create_directories(options.folder, failed);

@@ -23,6 +23,10 @@ kernels::KvType kv_type_of(const service::Settings& settings) {
   return settings.kv_type == "q8_0" ? kernels::KvType::kQ8 : kernels::KvType::kF16;
 }
 
+models::Precision precision_of(const service::Settings& settings) {
+  return settings.precision == "high" ? models::Precision::kHigh : models::Precision::kStandard;
+}
+
 size_t thread_count(const service::Settings& settings) {
   if (settings.threads != 0) return settings.threads;
   cpu_set_t set;
@@ -42,9 +46,10 @@ Result<models::MemoryEstimate> estimate_load(const service::ModelLocation& locat
                                              const models::ModelInfo& info,
                                              const service::Settings& settings,
                                              const StepSize& step) {
-  MARU_ASSIGN_OR_RETURN(models::MemoryEstimate need,
-                        models::Model::estimate_memory(location.path, kv_type_of(settings),
-                                                       step.n_tokens, thread_count(settings)));
+  MARU_ASSIGN_OR_RETURN(
+      models::MemoryEstimate need,
+      models::Model::estimate_memory(location.path, kv_type_of(settings), precision_of(settings),
+                                     step.n_tokens, thread_count(settings)));
   service::add_vocabulary(need, info.vocab_size, step.n_logit_rows);
   return need;
 }
@@ -71,8 +76,9 @@ Result<LoadedModel> load_model(const service::ModelLocation& location,
   LoadedModel loaded;
   loaded.location = location;
   MARU_RETURN_IF_ERROR(refuse_tokenizer_only(location));
-  MARU_ASSIGN_OR_RETURN(const models::PreparedModel prepared,
-                        models::prepare_model(location.path, kv_type_of(settings)));
+  MARU_ASSIGN_OR_RETURN(
+      const models::PreparedModel prepared,
+      models::prepare_model(location.path, kv_type_of(settings), precision_of(settings)));
   MARU_ASSIGN_OR_RETURN(models::MemoryEstimate need,
                         models::Model::estimate_memory(prepared, step.n_tokens, pool.size()));
   service::add_vocabulary(need, prepared.config.vocab_size, step.n_logit_rows);
@@ -85,6 +91,7 @@ Result<LoadedModel> load_model(const service::ModelLocation& location,
   models::LoadOptions options;
   options.isa = loaded.isa;
   options.kv_type = kv_type_of(settings);
+  options.precision = precision_of(settings);
   options.packed_folder = packed_folder(settings);
   MARU_ASSIGN_OR_RETURN(loaded.model, models::Model::load(prepared, options, pool));
   return loaded;

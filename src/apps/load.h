@@ -24,6 +24,7 @@ struct StepSize {
 StepSize engine_step(const service::Settings& settings);
 
 kernels::KvType kv_type_of(const service::Settings& settings);
+models::Precision precision_of(const service::Settings& settings);
 
 // settings.threads, or the CPUs that this process may use.
 size_t thread_count(const service::Settings& settings);

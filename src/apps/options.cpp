@@ -52,6 +52,7 @@ void Options::engine_settings() {
   setting("threads", "-t");
   setting("context", "-c");
   setting("kv_type");
+  setting("precision");
   setting("kv_memory_mib");
   setting("packed_cache");
   setting("default_chat_template");
@@ -60,6 +61,7 @@ void Options::engine_settings() {
 void Options::solo_settings() {
   setting("threads", "-t");
   setting("kv_type");
+  setting("precision");
   setting("packed_cache");
 }
 

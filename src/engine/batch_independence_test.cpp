@@ -194,8 +194,9 @@ void compare(const Outcome& alone, const Outcome& other, size_t n_prompt, const 
 }
 
 Outcome check_model(const std::string& path, const std::vector<TokenId>& prompt, ThreadPool& pool,
-                    bool prints) {
+                    bool prints, models::Precision precision) {
   models::LoadOptions options;
+  options.precision = precision;
   options.isa = kernels::choose_isa().value();
   auto loaded = models::Model::load(path, options, pool);
   if (!loaded) {
@@ -228,7 +229,8 @@ TEST(BatchIndependence, GoldenModelsAnswerAsTransformersDoes) {
     const std::string form = json.at("models").back().get<std::string>();
     SCOPED_TRACE(entry.path().filename().string() + "/" + form);
     const auto ids = json.at("ids").get<std::vector<TokenId>>();
-    const Outcome alone = check_model(entry.path().string() + "/" + form, ids, pool, false);
+    const Outcome alone = check_model(entry.path().string() + "/" + form, ids, pool, false,
+                                      models::Precision::kStandard);
     EXPECT_EQ(alone.tokens, json.at("greedy").get<std::vector<TokenId>>());
     ++n_models;
   }
@@ -259,7 +261,10 @@ TEST(BatchIndependence, RealModelsGiveTheSameAnswerEveryWay) {
                 "own temperature and salt, and what lives in one may not survive in the next. The "
                 "guide "
                 "then explains how the moon moves the water, and why the highest tides come");
-    check_model(path, {prompt.begin(), prompt.end()}, pool, true);
+    for (const auto precision : {models::Precision::kStandard, models::Precision::kHigh}) {
+      SCOPED_TRACE(precision == models::Precision::kHigh ? "high precision" : "");
+      check_model(path, {prompt.begin(), prompt.end()}, pool, true, precision);
+    }
   }
 }
 

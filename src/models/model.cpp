@@ -76,7 +76,8 @@ const KvLayout& Model::kv_layout() const { return impl_->kv; }
 
 Result<std::unique_ptr<Model>> Model::load(const std::string& path, const LoadOptions& options,
                                            ThreadPool& pool) {
-  MARU_ASSIGN_OR_RETURN(const PreparedModel prepared, prepare_model(path, options.kv_type));
+  MARU_ASSIGN_OR_RETURN(const PreparedModel prepared,
+                        prepare_model(path, options.kv_type, options.precision));
   return load(prepared, options, pool);
 }
 
@@ -111,14 +112,15 @@ Result<std::unique_ptr<Model>> Model::load(const PreparedModel& prepared,
 }
 
 Result<ModelInfo> Model::read_info(const std::string& path) {
-  MARU_ASSIGN_OR_RETURN(PreparedModel prepared, prepare_model(path, kernels::KvType::kF16));
+  MARU_ASSIGN_OR_RETURN(PreparedModel prepared, prepare_model(path, kernels::KvType::kF16, {}));
   MARU_RETURN_IF_ERROR(drop_value(plan_weights(prepared)));
   return describe_model(prepared, fingerprint_of(prepared.source));
 }
 
 Result<MemoryEstimate> Model::estimate_memory(const std::string& path, kernels::KvType kv_type,
-                                              size_t max_rows, size_t n_threads) {
-  MARU_ASSIGN_OR_RETURN(const PreparedModel prepared, prepare_model(path, kv_type));
+                                              Precision precision, size_t max_rows,
+                                              size_t n_threads) {
+  MARU_ASSIGN_OR_RETURN(const PreparedModel prepared, prepare_model(path, kv_type, precision));
   return estimate_memory(prepared, max_rows, n_threads);
 }
 

@@ -46,6 +46,11 @@ struct ModelInfo {
   uint64_t fingerprint = 0;  // of configuration and tensor directory; part of cache keys
 };
 
+// Of products with quantised weights. kHigh quantises what rounding to int8 left over once more
+// (kernels/kernel_api.h: QuantiseArgs): nearly the result of float32 rows, for twice the
+// arithmetic.
+enum class Precision : uint8_t { kStandard, kHigh };
+
 enum class LogitsWanted : uint8_t { kNone, kLast, kAll };
 
 // One entry of a plan: `tokens.size()` tokens of one sequence from first_position on.
@@ -62,6 +67,7 @@ struct StepSequence {
 struct LoadOptions {
   kernels::Isa isa = kernels::Isa::kScalar;
   kernels::KvType kv_type = kernels::KvType::kF16;
+  Precision precision = Precision::kStandard;
   // Where packed weights are kept between starts (packed_store.h); empty: nowhere.
   std::string packed_folder = {};
   bool fused = true;  // false runs the unfused ops: the oracle of the fused stages
@@ -89,12 +95,14 @@ class Model {
   // `path`: a GGUF file or a Hugging Face folder. Errors name the key or tensor and how to mend it.
   static Result<std::unique_ptr<Model>> load(const std::string& path, const LoadOptions& options,
                                              ThreadPool& pool);
+  // KV type and precision are the prepared model's.
   static Result<std::unique_ptr<Model>> load(const PreparedModel& prepared,
                                              const LoadOptions& options, ThreadPool& pool);
   // Reads only configuration and tensor directory.
   static Result<ModelInfo> read_info(const std::string& path);
   static Result<MemoryEstimate> estimate_memory(const std::string& path, kernels::KvType kv_type,
-                                                size_t max_rows, size_t n_threads);
+                                                Precision precision, size_t max_rows,
+                                                size_t n_threads);
   static Result<MemoryEstimate> estimate_memory(const PreparedModel& prepared, size_t max_rows,
                                                 size_t n_threads);
   ~Model();

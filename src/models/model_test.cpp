@@ -24,10 +24,11 @@ std::vector<int32_t> some_tokens(size_t n, int32_t seed) {
   return tokens;
 }
 
-std::unique_ptr<Model> load(const std::string& path, ThreadPool& pool) {
+std::unique_ptr<Model> load(const std::string& path, ThreadPool& pool,
+                            Precision precision = Precision::kStandard) {
   auto isa = kernels::choose_isa();
   EXPECT_TRUE(isa.has_value());
-  auto model = Model::load(path, {.isa = *isa}, pool);
+  auto model = Model::load(path, {.isa = *isa, .precision = precision}, pool);
   EXPECT_TRUE(model.has_value()) << (model ? "" : model.error().to_string());
   return model ? std::move(model).value() : nullptr;
 }
@@ -162,15 +163,19 @@ TEST(Model, GroupsLayersByWindow) {
 }
 
 TEST(Model, EstimatesMemoryFromTheDirectory) {
-  const auto small = Model::estimate_memory(golden_path(kGemma), kernels::KvType::kF16, 16, 1);
-  const auto large = Model::estimate_memory(golden_path(kGemma), kernels::KvType::kF32, 256, 1);
+  constexpr Precision kStandard = Precision::kStandard;
+  const auto small =
+      Model::estimate_memory(golden_path(kGemma), kernels::KvType::kF16, kStandard, 16, 1);
+  const auto large =
+      Model::estimate_memory(golden_path(kGemma), kernels::KvType::kF32, kStandard, 256, 1);
   ASSERT_TRUE(small.has_value() && large.has_value());
   EXPECT_GT(small->weight_bytes, 0u);
   EXPECT_EQ(small->weight_bytes, large->weight_bytes);
   EXPECT_EQ(small->kv_bytes_per_token * 2, large->kv_bytes_per_token);
   EXPECT_EQ(small->kv_fixed_bytes * 2, large->kv_fixed_bytes);
   EXPECT_GT(large->work_bytes, small->work_bytes);
-  const auto threads = Model::estimate_memory(golden_path(kGemma), kernels::KvType::kF16, 16, 3);
+  const auto threads =
+      Model::estimate_memory(golden_path(kGemma), kernels::KvType::kF16, kStandard, 16, 3);
   ASSERT_TRUE(threads.has_value());
   EXPECT_GT(threads->work_bytes, small->work_bytes);
 }
@@ -199,7 +204,8 @@ TEST(Model, SaysWhatAModelPathIs) {
 }
 
 // The real models. Expected log-probabilities were computed from the same files with weights
-// dequantised to float32; quantised activations move single ones by 0.15 (root mean square).
+// dequantised to float32; quantised activations move single ones by 0.15 (root mean square) with
+// standard precision.
 struct RealModel {
   const char* file;
   std::vector<int32_t> prompt;
@@ -207,13 +213,14 @@ struct RealModel {
   std::vector<int32_t> answer;                     // greedy; llama.cpp gives the same
 };
 
-void check_real(const RealModel& real) {
+void check_real(const RealModel& real, Precision precision) {
   const char* folder = std::getenv("MARU_TEST_MODELS");
   ASSERT_NE(folder, nullptr) << "MARU_TEST_MODELS must name the folder of the test models; "
                                 "script/test sets it";
   ThreadPool pool(2);
-  const auto model = load(std::string(folder) + "/" + real.file, pool);
+  const auto model = load(std::string(folder) + "/" + real.file, pool, precision);
   ASSERT_NE(model, nullptr);
+  const double allowed = precision == Precision::kHigh ? 0.01 : 0.5;
   const size_t vocab = model->info().vocab_size;
   const auto logits = testing::run_all(*model, real.prompt, 512, pool);
   const float* last = logits.data() + (real.prompt.size() - 1) * vocab;
@@ -221,25 +228,36 @@ void check_real(const RealModel& real) {
   double sum = 0.0;
   for (size_t i = 0; i < vocab; ++i) sum += std::exp(static_cast<double>(last[i]) - largest);
   for (const auto& [token, expected] : real.likely)
-    EXPECT_NEAR(static_cast<double>(last[token]) - largest - std::log(sum), expected, 0.5) << token;
+    EXPECT_NEAR(static_cast<double>(last[token]) - largest - std::log(sum), expected, allowed)
+        << token;
   std::vector<int32_t> expected = real.prompt;
   expected.insert(expected.end(), real.answer.begin(), real.answer.end());
   EXPECT_EQ(testing::continue_greedily(*model, real.prompt, real.answer.size(), pool), expected);
 }
 
-TEST(RealModel, SmolLm2SaysThatTheCapitalIsParis) {
+class RealModelTest : public ::testing::TestWithParam<Precision> {};
+
+INSTANTIATE_TEST_SUITE_P(Precisions, RealModelTest,
+                         ::testing::Values(Precision::kStandard, Precision::kHigh),
+                         [](const auto& param) {
+                           return param.param == Precision::kHigh ? "High" : "Standard";
+                         });
+
+TEST_P(RealModelTest, SmolLm2SaysThatTheCapitalIsParis) {
   check_real(
       {.file = "SmolLM2-135M-Instruct.Q4_1.gguf",
        .prompt = {1, 4093, 198, 1780, 314, 260, 3575, 282, 4649, 47, 2, 198, 1, 520, 9531, 198},
        .likely = {{504, -0.5874}, {60, -2.3167}, {38634, -2.3446}, {15319, -2.4839}},
-       .answer = {504, 3575, 282, 4649, 314, 7042, 30}});
+       .answer = {504, 3575, 282, 4649, 314, 7042, 30}},
+      GetParam());
 }
 
-TEST(RealModel, Gemma3GoesOnLikeTheReference) {
+TEST_P(RealModelTest, Gemma3GoesOnLikeTheReference) {
   check_real({.file = "gemma-3-270m-q4_k_m.gguf",
               .prompt = {2, 818, 5279, 529, 7001, 563},
               .likely = {{506, -1.6540}, {496, -2.1979}, {9079, -2.4769}, {886, -2.6325}},
-              .answer = {506, 5279, 529, 506, 2891, 529, 7001}});
+              .answer = {506, 5279, 529, 506, 2891, 529, 7001}},
+             GetParam());
 }
 
 }  // namespace

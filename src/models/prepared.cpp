@@ -55,7 +55,8 @@ KvLayout plan_kv(ModelConfig& config, kernels::KvType type) {
   return kv;
 }
 
-Result<PreparedModel> prepare_model(const std::string& path, kernels::KvType kv_type) {
+Result<PreparedModel> prepare_model(const std::string& path, kernels::KvType kv_type,
+                                    Precision precision) {
   PreparedModel m;
   MARU_ASSIGN_OR_RETURN(m.source, ModelSource::open(path));
   MARU_ASSIGN_OR_RETURN(m.family, find_family(m.source));
@@ -71,6 +72,7 @@ Result<PreparedModel> prepare_model(const std::string& path, kernels::KvType kv_
   }
   m.config = std::move(config).value();
   m.kv = plan_kv(m.config, kv_type);
+  m.precision = precision;
   return m;
 }
 
@@ -83,7 +85,7 @@ nn::Program compile_model(const PreparedModel& model, const Weights& weights, bo
   x = g.rms_norm(g.pick(x), weights.output_norm, c.norm_eps);
   x = g.linear(x, weights.output());
   if (c.logit_softcap > 0.0f) x = g.softcap(x, c.logit_softcap);
-  return nn::compile(g, x, fused);
+  return nn::compile(g, x, fused, model.precision == Precision::kHigh ? 2 : 1);
 }
 
 namespace {

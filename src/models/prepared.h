@@ -17,10 +17,12 @@ struct PreparedModel {
   const Family* family = nullptr;
   ModelConfig config;
   KvLayout kv;
+  Precision precision = Precision::kStandard;
 };
 
 // Opens and reads everything but the weights.
-Result<PreparedModel> prepare_model(const std::string& path, kernels::KvType kv_type);
+Result<PreparedModel> prepare_model(const std::string& path, kernels::KvType kv_type,
+                                    Precision precision);
 
 // Groups layers by window and gives each its place in its group's pages.
 KvLayout plan_kv(ModelConfig& config, kernels::KvType type);

@@ -21,6 +21,7 @@ struct Settings {
   uint32_t threads = 0;                    // 0: one for each CPU that this process may use
   uint32_t context = 0;                    // tokens of one request; 0: what the model was made for
   std::string kv_type = "f16";             // "f16", "q8_0" or "f32"
+  std::string precision = "standard";      // "standard" or "high"
   uint32_t kv_memory_mib = 0;              // of the KV pool; 0: by the memory that is free
   std::string packed_cache = "on";         // "on" or "off": packed weights kept for later starts
   uint32_t prefix_cache_disk_mib = 4096;   // of prefixes kept over a restart; 0: none

@@ -69,8 +69,8 @@ TEST_F(ConfigTest, RefusesUnknownKeysByNameAndLine) {
 TEST_F(ConfigTest, RefusesWrongTypesAndRanges) {
   for (const char* text :
        {"port = \"80\"", "port = 65536", "port = -1", "port = 1.5", "port = true", "model = 3",
-        "keys = \"a\"", "keys = [1]", "keys = [\"\"]", "kv_type = \"q4\"", "log_level = \"loud\"",
-        "[port]\na = 1", "port = 1979-05-27", "max_running = 0"}) {
+        "keys = \"a\"", "keys = [1]", "keys = [\"\"]", "kv_type = \"q4\"", "precision = \"low\"",
+        "log_level = \"loud\"", "[port]\na = 1", "port = 1979-05-27", "max_running = 0"}) {
     const auto config = load(text);
     ASSERT_FALSE(config) << text;
     EXPECT_EQ(config.error().code, ErrorCode::kInvalidArgument) << text;

@@ -40,6 +40,17 @@ def test_a_prompt_is_not_read_again_after_a_restart(tmp_path):
         assert server.metric("maru_prefix_disk_pages_total", state="damaged") == 1
 
 
+def test_pages_of_another_precision_are_not_read(tmp_path):
+    with start(tmp_path) as server:
+        first, _ = ask(server)
+    with start(tmp_path, "--precision", "high") as server:
+        high, cached = ask(server)
+        assert high and cached == 0
+    with start(tmp_path, "--precision", "high") as server:
+        again, cached = ask(server)
+        assert again == high and cached > 200
+
+
 def test_without_disk_nothing_is_kept(tmp_path):
     with start(tmp_path, "--prefix-cache-disk-mib", "0") as server:
         ask(server)

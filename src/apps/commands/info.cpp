@@ -157,6 +157,7 @@ CommandBody declare(Options& options) {
   options.toggle("--json", arguments->json, "print JSON");
   options.setting("context", "-c");
   options.setting("kv_type");
+  options.setting("precision");
   options.examples("  maru info model.gguf\n  maru info --json folder");
   return [arguments](const Context& context) -> Result<int> {
     if (arguments->model.empty()) arguments->model = context.settings().model;
