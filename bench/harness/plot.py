@@ -86,8 +86,10 @@ def quality_table(lines: list) -> str:
         "|---|---|---:|---:|---:|---:|",
     ]
     for x in lines:
-        for name in ("maru", "peer"):
-            q = x[name]
+        for key, name in (("maru", "maru"), ("maru_high", "maru, high precision"), ("peer", "peer")):
+            if key not in x:
+                continue
+            q = x[key]
             rows.append(
                 f"| {x['model'].removesuffix('.gguf')} | {name} | {q['mean_kl']:.6f} ± {q['mean_kl_error']:.6f} "
                 f"| {q['ppl']:.4f} | {100 * q['log_ppl_ratio']:+.3f} % ± {100 * q['log_ppl_ratio_error']:.3f} % "

@@ -1,5 +1,6 @@
 """How far quantised arithmetic moves a model: KL divergence, perplexity and top-1 agreement of Maru
-and of llama.cpp on the same file, both against llama.cpp's run of the model dequantised to F32."""
+(with standard and high precision) and of llama.cpp on the same file, all against llama.cpp's run of
+the model dequantised to F32."""
 
 import hashlib
 import json
@@ -79,7 +80,8 @@ def measure_quality(env: Environment, peer: Peer, model: pathlib.Path) -> dict:
     base = reference(env, peer, model, chunks)
     say(f"divergence of {model.name}, {chunks} chunks")
     command = [env.binary("maru"), "divergence", model, base, "--json", "-t", env.threads]
-    ours = json.loads(run(command))
+    ours = json.loads(run([*command, "--precision", "standard"]))
+    high = json.loads(run([*command, "--precision", "high"]))
     command = [peer.binary("llama-perplexity"), "-m", model, "-c", CONTEXT, "-t", env.threads]
     theirs = parse_divergence(run([*command, "--kl-divergence-base", base, "--kl-divergence"]))
     return {
@@ -88,5 +90,6 @@ def measure_quality(env: Environment, peer: Peer, model: pathlib.Path) -> dict:
         "model": model.name,
         "chunks": chunks,
         "maru": ours,
+        "maru_high": high,
         "peer": theirs,
     }
