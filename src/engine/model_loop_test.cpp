@@ -192,6 +192,40 @@ TEST_F(ModelLoopTest, EqualPromptsAtOnceAreReadOnce) {
   EXPECT_EQ(log_->n_rows, 50u + 3u + 4u * 2u);
 }
 
+TEST_F(ModelLoopTest, PromptsThatDifferShareAStep) {
+  options_.max_chunk = 64;
+  options_.chunk_multiple = 64;
+  make();
+  std::vector<Request> requests;
+  std::vector<Told*> told;
+  for (TokenId i = 0; i < 4; ++i) requests.push_back(request(prompt_of(20, i), 3));
+  requests[1].want_prompt_logprobs = true;
+  for (const Request& r : requests) told.push_back(&add(r));
+  loop_->step();
+  // 64 rows: three prompts, and the beginning of none that wants all its logits.
+  EXPECT_THAT(log_->step_counts.front(), ElementsAre(20u, 20u, 20u));
+  loop_->step();
+  EXPECT_THAT(log_->step_counts.back(), ::testing::UnorderedElementsAre(1u, 1u, 1u, 20u));
+  run();
+  for (size_t i = 0; i < requests.size(); ++i)
+    EXPECT_EQ(told[i]->tokens, testing::fake_oracle(shape_, requests[i]).tokens);
+}
+
+TEST_F(ModelLoopTest, CallersTakeTurnsWithinAStep) {
+  options_.max_chunk = 40;
+  options_.chunk_multiple = 40;
+  make();
+  for (TokenId i = 0; i < 4; ++i) {
+    Request r = request(prompt_of(20, i), 5);
+    r.caller = i < 3 ? "many" : "one";
+    add(r);
+  }
+  loop_->step();
+  EXPECT_EQ(log_->step_counts.front().size(), 2u);
+  EXPECT_EQ(loop_->scheduler().fair_order().served("one"), 20u);
+  EXPECT_EQ(loop_->scheduler().fair_order().served("many"), 20u);
+}
+
 TEST_F(ModelLoopTest, AWindowHoldsOnlyThePagesItSees) {
   shape_.windows = {8};
   make(uint64_t{64} << 12);

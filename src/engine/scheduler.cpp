@@ -11,6 +11,17 @@ namespace {
 
 bool is_older(const Sequence* a, const Sequence* b) { return a->arrival < b->arrival; }
 
+// Whether `other` should wait because `reading` computes a good part of what it needs.
+bool computes_for(const Sequence& reading, const Sequence& other, uint32_t page_tokens) {
+  if (reading.key != other.key) return false;
+  const auto differ = std::mismatch(reading.tokens.begin(), reading.tokens.end(),
+                                    other.tokens.begin(), other.tokens.end());
+  const auto n_common = static_cast<uint32_t>(differ.first - reading.tokens.begin());
+  if (n_common <= other.n_done) return false;
+  const uint32_t n_saved = n_common - other.n_done;
+  return n_saved >= page_tokens || 2 * n_saved >= other.n_to_do();
+}
+
 }  // namespace
 
 std::span<const TokenId> PlanEntry::tokens() const {
@@ -79,10 +90,8 @@ StepPlan Scheduler::plan_running(const StepCost& cost) {
   for (const auto& sequence : running_) {
     if (sequence->n_to_do() == 1) wanted.push_back(entry_for(*sequence, 1));
   }
-  if (Sequence* prompt = next_prompt()) {
-    const auto budget = wanted.empty() ? options_.quiet_budget : options_.step_budget;
-    const uint32_t rows = cost.prompt_rows(wanted.size(), budget, options_.chunk_multiple);
-    wanted.push_back(entry_for(*prompt, std::min(rows, options_.max_chunk)));
+  if (const auto prompts = prompts_of_step(wanted.size(), cost); !prompts.empty()) {
+    wanted.insert(wanted.end(), prompts.begin(), prompts.end());
   } else if (options_.speculates && wanted.size() <= options_.max_drafting) {
     add_drafts(wanted, cost);
   }
@@ -200,12 +209,39 @@ void Scheduler::look_up_prefixes() {
   }
 }
 
-Sequence* Scheduler::next_prompt() const {
+// As many prompts as the time of a step has room for. One that wants the logits of all its rows is
+// read alone.
+std::vector<PlanEntry> Scheduler::prompts_of_step(size_t n_decode_rows,
+                                                  const StepCost& cost) const {
+  const auto budget = n_decode_rows == 0 ? options_.quiet_budget : options_.step_budget;
+  uint32_t left = std::min(cost.prompt_rows(n_decode_rows, budget, options_.chunk_multiple),
+                           options_.max_chunk);
+  std::vector<PlanEntry> prompts;
+  while (left > 0) {
+    Sequence* next = next_prompt(prompts);
+    if (next == nullptr) break;
+    prompts.push_back(entry_for(*next, left));
+    left -= prompts.back().count;
+    if (next->wants_prompt_logprobs()) break;
+  }
+  return prompts;
+}
+
+// Whose turn it is when `chosen` are read already.
+Sequence* Scheduler::next_prompt(std::span<const PlanEntry> chosen) const {
+  const uint32_t page_tokens = cache_.layout().page_tokens;
   Sequence* next = nullptr;
   uint64_t least = UINT64_MAX;
   for (const auto& s : running_) {
     if (s->n_to_do() <= 1 || s->is_restoring) continue;
-    const uint64_t served = fair_.served(s->request.caller);
+    if (!chosen.empty() && s->wants_prompt_logprobs()) continue;
+    uint64_t served = fair_.served(s->request.caller);
+    bool must_wait = false;
+    for (const PlanEntry& entry : chosen) {
+      must_wait = must_wait || computes_for(*entry.sequence, *s, page_tokens);
+      if (entry.sequence->request.caller == s->request.caller) served += entry.count;
+    }
+    if (must_wait) continue;
     if (next == nullptr || std::tie(served, s->arrival) < std::tie(least, next->arrival)) {
       next = s.get();
       least = served;

@@ -1,8 +1,8 @@
 // Decides what the next step computes: continuous batching over one model's sequences. The plan is
 // a value: prompt chunk, decode step and a draft to verify differ only in `count`.
 //
-// - Every step takes a row of each sequence with one token to do, and one prompt chunk sized by
-// time.
+// - Every step takes a row of each sequence with one token to do, and as many rows of prompts as
+// its time has room for. A prompt that begins like one that is being read waits for its pages.
 // - Callers take turns by tokens served, in who gets a place and in whose prompt is read.
 // - A request gets a place when the pages it needs soon are free or can be evicted. When pages run
 //   out later, the youngest sequence gives its place up: its pages stay in the prefix tree while
@@ -93,7 +93,8 @@ class Scheduler {
   void restore_prefixes();
   void look_up_prefixes();
   StepPlan plan_running(const StepCost& cost);
-  Sequence* next_prompt() const;
+  std::vector<PlanEntry> prompts_of_step(size_t n_decode_rows, const StepCost& cost) const;
+  Sequence* next_prompt(std::span<const PlanEntry> chosen) const;
   void add_drafts(std::vector<PlanEntry>& wanted, const StepCost& cost);
   void add_draft(PlanEntry& entry, uint32_t n_most, size_t n_rows, bool is_alone,
                  const StepCost& cost);
