@@ -18,7 +18,7 @@ TEST(Dispatch, FindsEndpointsByMethodAndPath) {
   const Match model = find_endpoint("GET", "/v1/models/org/name");
   ASSERT_TRUE(model.endpoint);
   EXPECT_STREQ(model.endpoint->name, "model");
-  EXPECT_EQ(model.path_argument, "org/name");
+  EXPECT_EQ(model.path_arguments, std::vector<std::string>{"org/name"});
 }
 
 TEST(Dispatch, TellsAWrongMethodFromAnUnknownPath) {
@@ -32,10 +32,11 @@ TEST(Dispatch, TellsAWrongMethodFromAnUnknownPath) {
   }
 }
 
-TEST(Dispatch, OnlyProbesNeedNoKey) {
+TEST(Dispatch, OnlyProbesArePublic) {
   for (const Endpoint* endpoint : all_endpoints()) {
     const std::string_view name = endpoint->name;
-    EXPECT_EQ(endpoint->needs_key, name != "health" && name != "ready") << name;
+    EXPECT_EQ(endpoint->access.who == Who::kAll, name == "health" || name == "ready") << name;
+    EXPECT_TRUE(endpoint->run != Run::kInline || endpoint->access.who == Who::kAll) << name;
   }
 }
 
@@ -83,8 +84,12 @@ TEST(OpenApi, ListsEveryEndpointAndNoOther) {
     }
   }
   for (const Endpoint* endpoint : all_endpoints()) {
-    const char* method = std::string_view(endpoint->method) == "GET" ? "get" : "post";
-    served.insert(std::string(method) + " " + endpoint->pattern + " " + endpoint->name);
+    std::string operation = endpoint->method;
+    for (char& c : operation) c = static_cast<char>(std::tolower(c));
+    operation += std::string(" ") + endpoint->pattern + " " + endpoint->name;
+    const size_t dots = operation.find("...}");
+    if (dots != std::string::npos) operation.erase(dots, 3);
+    served.insert(operation);
   }
   EXPECT_EQ(described, served);
 }

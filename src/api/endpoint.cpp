@@ -6,6 +6,8 @@ namespace maru::api {
 
 extern const Endpoint* const endpoint_table[];
 extern const unsigned long endpoint_table_size;
+extern const Resource* const resource_table[];
+extern const unsigned long resource_table_size;
 
 void Call::answer(std::string json) const {
   writer.send({200, std::move(json), "application/json", {}});
@@ -13,16 +15,34 @@ void Call::answer(std::string json) const {
 
 void Call::fail(const ApiError& error) const { writer.send(error_response(error)); }
 
-std::span<const Endpoint* const> all_endpoints() { return {endpoint_table, endpoint_table_size}; }
+std::span<const Endpoint* const> all_endpoints() {
+  static const std::vector<const Endpoint*> all = [] {
+    std::vector<const Endpoint*> list(endpoint_table, endpoint_table + endpoint_table_size);
+    for (const Resource* resource : std::span(resource_table, resource_table_size)) {
+      for (const Endpoint& endpoint : resource->endpoints) list.push_back(&endpoint);
+    }
+    return list;
+  }();
+  return all;
+}
 
 namespace {
 
-bool matches(std::string_view pattern, std::string_view path, std::string& argument) {
-  const size_t brace = pattern.find('{');
-  if (brace == std::string_view::npos) return pattern == path;
-  if (!path.starts_with(pattern.substr(0, brace)) || path.size() == brace) return false;
-  argument = std::string(path.substr(brace));
-  return true;
+bool matches(std::string_view pattern, std::string_view path, std::vector<std::string>& arguments) {
+  while (true) {
+    const size_t brace = pattern.find('{');
+    if (brace == std::string_view::npos) return pattern == path;
+    if (!path.starts_with(pattern.substr(0, brace))) return false;
+    path.remove_prefix(brace);
+    pattern.remove_prefix(brace);
+    const size_t close = pattern.find('}');
+    const bool takes_rest = pattern.substr(0, close).ends_with("...");
+    const size_t end = takes_rest ? path.size() : std::min(path.find('/'), path.size());
+    if (end == 0) return false;
+    arguments.emplace_back(path.substr(0, end));
+    path.remove_prefix(end);
+    pattern.remove_prefix(close + 1);
+  }
 }
 
 }  // namespace
@@ -30,26 +50,50 @@ bool matches(std::string_view pattern, std::string_view path, std::string& argum
 Match find_endpoint(std::string_view method, std::string_view path) {
   Match match;
   for (const Endpoint* endpoint : all_endpoints()) {
-    std::string argument;
-    if (!matches(endpoint->pattern, path, argument)) continue;
+    std::vector<std::string> arguments;
+    if (!matches(endpoint->pattern, path, arguments)) continue;
     if (!match.allowed_methods.empty()) match.allowed_methods += ", ";
     match.allowed_methods += endpoint->method;
     if (method == endpoint->method ||
         (method == "HEAD" && std::string_view(endpoint->method) == "GET")) {
       match.endpoint = endpoint;
-      match.path_argument = std::move(argument);
+      match.path_arguments = std::move(arguments);
     }
   }
   return match;
 }
 
-Result<const service::ServedModel*> find_model(const service::GenerationService& service,
-                                               const std::string& name) {
-  if (name.empty() && service.models().size() == 1) return &service.models().front();
-  if (const service::ServedModel* model = service.find_model(name)) return model;
-  Error error{ErrorCode::kNotFound, "the model '" + name + "' is not served here",
-              "GET /v1/models lists what is", "model"};
-  return error;
+Status check_access(const Access& access, const service::Identity& identity) {
+  if (access.who == Who::kAll) return {};
+  if (access.who != Who::kCaller && identity.is_anonymous()) {
+    return Error{ErrorCode::kUnauthenticated, "nobody is logged in", "log in to an account first"};
+  }
+  if (!identity.scopes.has(access.scope)) {
+    return Error{ErrorCode::kForbidden,
+                 std::string("the API key lacks the scope '") + scope_name(access.scope) + "'",
+                 "use a key that has it"};
+  }
+  if (access.who == Who::kCaller) return {};
+  const service::Role wanted = access.who == Who::kAdmin     ? service::Role::kAdmin
+                               : access.who == Who::kAuditor ? service::Role::kAuditor
+                                                             : service::Role::kMember;
+  if (!identity.is_person() || identity.role < wanted) {
+    return Error{ErrorCode::kForbidden, "this account may not do that", "ask an administrator"};
+  }
+  return {};
+}
+
+Result<const service::ServedModel*> find_model(const Call& call, const std::string& name) {
+  const service::GenerationService& service = *call.context->service;
+  const service::ServedModel* found = nullptr;
+  if (!name.empty()) {
+    found = service.find_model(name);
+  } else if (service.models().size() == 1) {
+    found = &service.models().front();
+  }
+  if (found != nullptr && call.identity.may_use_model(found->name)) return found;
+  return Error{ErrorCode::kNotFound, "the model '" + name + "' is not served here",
+               "GET /v1/models lists what is", "model"};
 }
 
 }  // namespace maru::api

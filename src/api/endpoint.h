@@ -1,5 +1,5 @@
 // One endpoint = one file in src/api/endpoints/ that defines `extern const Endpoint
-// endpoint_<file name>`; the table of all is generated.
+// endpoint_<file name>`; the table of all is generated, and with it the table of who may call what.
 #pragma once
 
 #include <chrono>
@@ -7,11 +7,13 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "api/errors.h"
 #include "api/metrics.h"
 #include "net/server.h"
 #include "service/generation.h"
+#include "service/identity.h"
 
 namespace maru::api {
 
@@ -26,7 +28,8 @@ struct Call {
   std::shared_ptr<ApiContext> context;
   net::Request request;
   net::ResponseWriter writer;
-  std::string path_argument;  // what stood for "{...}" in the pattern
+  std::vector<std::string> path_arguments;  // what stood for each "{...}" of the pattern
+  service::Identity identity;               // who asks
 
   void answer(std::string json) const;
   void fail(const ApiError& error) const;
@@ -37,26 +40,54 @@ enum class Run : uint8_t {
   kWorker,  // on a worker: parses, renders, tokenises
 };
 
+using service::Scope;
+
+// Who may call an endpoint at all. Whose things it then finds is the store's business.
+enum class Who : uint8_t {
+  kAll,      // without a credential
+  kCaller,   // any valid credential
+  kPerson,   // of an account
+  kAuditor,  // of an auditor's or admin's account
+  kAdmin,    // of an admin's account
+};
+
+// The authorisation of an endpoint: `scope` is what an API key must have beside it.
+struct Access {
+  Who who;
+  Scope scope;
+};
+inline constexpr Access kPublic{Who::kAll, Scope::kInference};
+
 struct Endpoint {
-  const char* name;     // for metrics
-  const char* method;   // "GET" answers HEAD too
-  const char* pattern;  // "/v1/models/{model}": the argument takes the rest of the path
-  Run run;
-  bool needs_key;
+  const char* name;    // for metrics
+  const char* method;  // "GET" answers HEAD too
+  // "/api/things/{thing}": an argument is a segment of the path, "{model...}" the rest of it.
+  const char* pattern;
+  Run run;  // kInline only if public: a credential may have to be looked up
+  Access access;
   void (*handle)(const Call& call);
+};
+
+// Several endpoints of one noun in one file, src/api/resources/<noun>.cpp, which defines
+// `extern const Resource resource_<noun>`.
+struct Resource {
+  std::span<const Endpoint> endpoints;
 };
 
 std::span<const Endpoint* const> all_endpoints();
 
 struct Match {
   const Endpoint* endpoint = nullptr;  // null: none for this path and method
-  std::string path_argument;
+  std::vector<std::string> path_arguments;
   std::string allowed_methods;  // of the path: "GET, POST"; empty if the path is unknown
 };
 Match find_endpoint(std::string_view method, std::string_view path);
 
-// The model of that name, or of no name if there is but one. Errors: kNotFound.
-Result<const service::ServedModel*> find_model(const service::GenerationService& service,
-                                               const std::string& name);
+// Errors: kUnauthenticated (nobody with an account asks), kForbidden (a scope or role is missing).
+Status check_access(const Access& access, const service::Identity& identity);
+
+// The model of that name, or of no name if there is but one; among those the caller may use.
+// Errors: kNotFound.
+Result<const service::ServedModel*> find_model(const Call& call, const std::string& name);
 
 }  // namespace maru::api

@@ -209,10 +209,10 @@ void generate(const Call& call, CallParser parse, FormatFactory make_format,
   Problems problems;
   GenerationCall request = parse(*body, problems);
   if (problems.any()) return call.fail(problems.first());
-  const auto model = find_model(*call.context->service, request.base.model);
+  const auto model = find_model(call, request.base.model);
   if (!model) return call.fail(to_api_error(model.error()));
   request.base.model = (*model)->name;
-  request.base.caller = call.request.remote_address;
+  request.base.identity = call.identity;
   AnswerHead head{make_answer_id(id_prefix), request.base.model,          std::time(nullptr),
                   request.base.logprobs,     request.base.n_top_logprobs, request.include_usage};
   std::make_shared<Generation>(call, std::move(request), make_format(std::move(head)))->start();

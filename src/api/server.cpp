@@ -78,10 +78,13 @@ void ApiServer::Impl::handle(net::Request request, net::ResponseWriter writer) {
     return refuse(to_api_error(status.error()));
   }
   Match match = find_endpoint(request.method, request.path);
-  if (!match.endpoint || match.endpoint->needs_key) {
+  service::Identity identity;
+  if (!match.endpoint || match.endpoint->access.who != Who::kAll) {
     if (const Status status = policy->check_key(request); !status) {
       return refuse(to_api_error(status.error()));
     }
+    identity.caller = request.remote_address;
+    identity.scopes = service::Scopes::all();
   }
   if (!match.endpoint && match.allowed_methods.empty()) {
     return refuse(
@@ -91,10 +94,14 @@ void ApiServer::Impl::handle(net::Request request, net::ResponseWriter writer) {
     return refuse(make_http_error(405, request.path + " takes " + match.allowed_methods),
                   {{"Allow", match.allowed_methods}});
   }
+  if (const Status status = check_access(match.endpoint->access, identity); !status) {
+    return refuse(to_api_error(status.error()));
+  }
   if (request.method == "POST" && !is_json(request.header("content-type"))) {
     return refuse(make_http_error(415, "the body must be application/json"));
   }
-  Call call{context, std::move(request), std::move(writer), std::move(match.path_argument)};
+  Call call{context, std::move(request), std::move(writer), std::move(match.path_arguments),
+            std::move(identity)};
   const Endpoint& endpoint = *match.endpoint;
   if (endpoint.run == Run::kInline) return run_guarded(endpoint, call);
   const net::ResponseWriter held = call.writer;

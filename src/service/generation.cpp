@@ -206,8 +206,8 @@ Result<uint64_t> GenerationService::start(GenerationRequest request, GenerationH
   engine::Request wanted;
   wanted.id = impl_->next_id.fetch_add(1, std::memory_order_relaxed);
   wanted.model = model->name;
-  wanted.caller = std::move(request.caller);
-  wanted.tenant_salt = std::move(request.tenant_salt);
+  wanted.caller = std::move(request.identity.caller);
+  wanted.tenant_salt = std::move(request.identity.tenant_salt);
   wanted.max_new_tokens = budget;
   if (!request.ignore_eos) wanted.end_tokens = model->end_tokens;
   wanted.sampling = std::move(request.sampling);

@@ -13,6 +13,7 @@
 #include "base/json_fwd.h"
 #include "base/result.h"
 #include "engine/engine.h"
+#include "service/identity.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
 
@@ -37,8 +38,7 @@ using Prompt = std::variant<ChatPrompt, std::string, std::vector<text::TokenId>>
 
 struct GenerationRequest {
   std::string model;
-  std::string caller;  // for fairness and limits
-  std::string tenant_salt;
+  Identity identity;  // whose it is: fairness, limits, what cached prefixes it may share
   Prompt prompt;
   std::optional<uint32_t> max_tokens;  // none: what the context leaves
   std::vector<std::string> stop;

@@ -23,7 +23,7 @@ void handle(const Call& call) {
   const bool generation_prompt = body.boolean("add_generation_prompt").value_or(true);
   const std::string name = body.string("model").value_or("");
   if (problems.any()) return call.fail(problems.first());
-  const auto model = find_model(*call.context->service, name);
+  const auto model = find_model(call, name);
   if (!model) return call.fail(to_api_error(model.error()));
   const auto pieces = call.context->service->render_chat(**model, chat, generation_prompt);
   if (!pieces) return call.fail(to_api_error(pieces.error()));
@@ -35,7 +35,11 @@ void handle(const Call& call) {
 }  // namespace
 
 extern const Endpoint endpoint_apply_template;
-constinit const Endpoint endpoint_apply_template{"apply_template", "POST", "/apply-template",
-                                                 Run::kWorker,     true,   handle};
+constinit const Endpoint endpoint_apply_template{"apply_template",
+                                                 "POST",
+                                                 "/apply-template",
+                                                 Run::kWorker,
+                                                 {Who::kCaller, Scope::kInference},
+                                                 handle};
 
 }  // namespace maru::api

@@ -9,7 +9,11 @@ void handle(const Call& call) { generate(call, parse_chat, make_chat_format, "ch
 }  // namespace
 
 extern const Endpoint endpoint_chat_completions;
-constinit const Endpoint endpoint_chat_completions{
-    "chat_completions", "POST", "/v1/chat/completions", Run::kWorker, true, handle};
+constinit const Endpoint endpoint_chat_completions{"chat_completions",
+                                                   "POST",
+                                                   "/v1/chat/completions",
+                                                   Run::kWorker,
+                                                   {Who::kCaller, Scope::kInference},
+                                                   handle};
 
 }  // namespace maru::api

@@ -9,7 +9,8 @@ void handle(const Call& call) { generate(call, parse_completion, make_completion
 }  // namespace
 
 extern const Endpoint endpoint_completions;
-constinit const Endpoint endpoint_completions{"completions", "POST", "/v1/completions",
-                                              Run::kWorker,  true,   handle};
+constinit const Endpoint endpoint_completions{
+    "completions", "POST", "/v1/completions", Run::kWorker, {Who::kCaller, Scope::kInference},
+    handle};
 
 }  // namespace maru::api

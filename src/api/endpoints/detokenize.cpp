@@ -24,7 +24,7 @@ void handle(const Call& call) {
   }
   const std::string name = body.string("model").value_or("");
   if (problems.any()) return call.fail(problems.first());
-  const auto model = find_model(*call.context->service, name);
+  const auto model = find_model(call, name);
   if (!model) return call.fail(to_api_error(model.error()));
   const text::Tokenizer& tokenizer = *(*model)->tokenizer;
   for (size_t i = 0; i < tokens.size(); ++i) {
@@ -41,7 +41,7 @@ void handle(const Call& call) {
 }  // namespace
 
 extern const Endpoint endpoint_detokenize;
-constinit const Endpoint endpoint_detokenize{"detokenize", "POST", "/detokenize",
-                                             Run::kWorker, true,   handle};
+constinit const Endpoint endpoint_detokenize{
+    "detokenize", "POST", "/detokenize", Run::kWorker, {Who::kCaller, Scope::kInference}, handle};
 
 }  // namespace maru::api

@@ -9,6 +9,6 @@ void handle(const Call& call) { call.answer(R"({"status":"ok"})"); }
 }  // namespace
 
 extern const Endpoint endpoint_health;
-constinit const Endpoint endpoint_health{"health", "GET", "/health", Run::kInline, false, handle};
+constinit const Endpoint endpoint_health{"health", "GET", "/health", Run::kInline, kPublic, handle};
 
 }  // namespace maru::api

@@ -14,6 +14,7 @@ void handle(const Call& call) {
 }  // namespace
 
 extern const Endpoint endpoint_metrics;
-constinit const Endpoint endpoint_metrics{"metrics", "GET", "/metrics", Run::kInline, true, handle};
+constinit const Endpoint endpoint_metrics{
+    "metrics", "GET", "/metrics", Run::kWorker, {Who::kCaller, Scope::kMetrics}, handle};
 
 }  // namespace maru::api

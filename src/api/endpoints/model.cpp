@@ -7,7 +7,7 @@ namespace maru::api {
 namespace {
 
 void handle(const Call& call) {
-  const auto model = find_model(*call.context->service, call.path_argument);
+  const auto model = find_model(call, call.path_arguments[0]);
   if (!model) return call.fail(to_api_error(model.error()));
   call.answer(dump_json(model_json(**model)));
 }
@@ -15,7 +15,8 @@ void handle(const Call& call) {
 }  // namespace
 
 extern const Endpoint endpoint_model;
-constinit const Endpoint endpoint_model{"model",      "GET", "/v1/models/{model}",
-                                        Run::kInline, true,  handle};
+constinit const Endpoint endpoint_model{
+    "model", "GET", "/v1/models/{model...}", Run::kWorker, {Who::kCaller, Scope::kInference},
+    handle};
 
 }  // namespace maru::api

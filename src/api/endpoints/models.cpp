@@ -10,7 +10,7 @@ namespace {
 void handle(const Call& call) {
   Json data = Json::array();
   for (const service::ServedModel& model : call.context->service->models()) {
-    data.push_back(model_json(model));
+    if (call.identity.may_use_model(model.name)) data.push_back(model_json(model));
   }
   call.answer(dump_json(Json{{"object", "list"}, {"data", std::move(data)}}));
 }
@@ -18,6 +18,7 @@ void handle(const Call& call) {
 }  // namespace
 
 extern const Endpoint endpoint_models;
-constinit const Endpoint endpoint_models{"models", "GET", "/v1/models", Run::kInline, true, handle};
+constinit const Endpoint endpoint_models{
+    "models", "GET", "/v1/models", Run::kWorker, {Who::kCaller, Scope::kInference}, handle};
 
 }  // namespace maru::api

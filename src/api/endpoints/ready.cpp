@@ -14,6 +14,6 @@ void handle(const Call& call) {
 }  // namespace
 
 extern const Endpoint endpoint_ready;
-constinit const Endpoint endpoint_ready{"ready", "GET", "/ready", Run::kInline, false, handle};
+constinit const Endpoint endpoint_ready{"ready", "GET", "/ready", Run::kInline, kPublic, handle};
 
 }  // namespace maru::api

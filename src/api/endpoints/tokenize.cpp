@@ -22,7 +22,7 @@ void handle(const Call& call) {
   const bool parse_special = body.boolean("parse_special").value_or(false);
   const std::string name = body.string("model").value_or("");
   if (problems.any()) return call.fail(problems.first());
-  const auto model = find_model(*call.context->service, name);
+  const auto model = find_model(call, name);
   if (!model) return call.fail(to_api_error(model.error()));
   const text::Segment segment{content, parse_special};
   call.answer(dump_json(Json{{"tokens", (*model)->tokenizer->encode({&segment, 1})}}));
@@ -31,7 +31,7 @@ void handle(const Call& call) {
 }  // namespace
 
 extern const Endpoint endpoint_tokenize;
-constinit const Endpoint endpoint_tokenize{"tokenize",   "POST", "/tokenize",
-                                           Run::kWorker, true,   handle};
+constinit const Endpoint endpoint_tokenize{
+    "tokenize", "POST", "/tokenize", Run::kWorker, {Who::kCaller, Scope::kInference}, handle};
 
 }  // namespace maru::api

@@ -9,6 +9,6 @@ void handle(const Call& call) { call.answer(R"({"toy":true})"); }
 }  // namespace
 
 extern const Endpoint endpoint_toy;
-constinit const Endpoint endpoint_toy{"toy", "GET", "/toy", Run::kInline, false, handle};
+constinit const Endpoint endpoint_toy{"toy", "GET", "/toy", Run::kInline, kPublic, handle};
 
 }  // namespace maru::api
