@@ -1,10 +1,13 @@
 // A relational database behind one interface: SQLite (a file, the default) or PostgreSQL (a URL).
 // SQL is written once, in the common subset of both, with `?` for parameters. Errors: kUnavailable
 // (disk full, no connection; reads go on, writes work again once there is room), kConflict (a
-// unique or foreign key), kCorrupt (a damaged file), kInternal (wrong SQL).
+// unique or foreign key, or a trigger that refuses), kCorrupt (a damaged file), kInvalidArgument
+// (text that is not UTF-8 or holds a zero byte), kInternal (wrong SQL, a CHECK or NOT NULL).
+// Messages name tables and columns, never values.
 //
 // Thread-safe. Writes come one after the other; reads run beside them on connections of their own
-// and see what was committed before they began.
+// and see what was committed before they began. A read or write inside another one is a
+// programmer's mistake (a write inside a write aborts).
 #pragma once
 
 #include <cstdint>
@@ -28,7 +31,8 @@ struct Blob {
 using Value = std::variant<std::monostate, int64_t, double, std::string, Blob>;  // monostate: NULL
 
 // One row of a result. Asking a column for another type than it has, or NULL for a number, is a
-// programmer's mistake (MARU_CHECK); optional columns are asked by is_null() first.
+// programmer's mistake (MARU_CHECK); optional columns are asked by is_null() first. real() takes
+// integers too.
 class Row {
  public:
   explicit Row(std::vector<Value> values) : values_(std::move(values)) {}
@@ -45,13 +49,16 @@ class Row {
   std::vector<Value> values_;
 };
 
-// What a piece of work may do inside a transaction. Not to be kept.
+// What a piece of work may do inside a transaction. Not to be kept. One statement at a time. Once a
+// statement failed the transaction can only be undone: it ends with that error, even if the work
+// goes on (use ON CONFLICT where a conflict is expected). A NULL parameter takes its type from
+// where it stands, so compare or store it; `? IS NULL` has no type in PostgreSQL.
 class Transaction {
  public:
   virtual ~Transaction() = default;
   virtual Result<std::vector<Row>> query(std::string_view sql,
                                          std::span<const Value> parameters) = 0;
-  // Rows that were changed.
+  // Rows that were changed, without those that triggers and foreign keys changed.
   virtual Result<int64_t> execute(std::string_view sql, std::span<const Value> parameters) = 0;
 
   Result<std::vector<Row>> query(std::string_view sql, std::initializer_list<Value> p = {}) {
@@ -86,7 +93,8 @@ class Database {
   virtual bool is_postgresql() const = 0;
 };
 
-// Errors of constraints, by name: "users.name" for a unique column, "" for others.
+// Errors of constraints, by name: "users.name" for a unique column, "members.group, members.user"
+// for several, "" for other errors.
 std::string conflict_column(const Error& error);
 
 }  // namespace maru::store

@@ -1,0 +1,208 @@
+#include "store/sqlite.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "store/file_lock.h"
+#include "store/sqlite_connection.h"
+#include "store/sqlite_files.h"
+
+namespace maru::store {
+namespace {
+
+class SqliteDatabase final : public Database {
+ public:
+  SqliteDatabase(std::string path, const SqliteOptions& options,
+                 std::unique_ptr<SqliteConnection> writer, std::optional<FileLock> lock)
+      : path_(std::move(path)),
+        vfs_(options.vfs),
+        n_readers_(std::max<size_t>(options.n_readers, 1)),
+        lock_(std::move(lock)),
+        writer_(std::move(writer)) {}
+
+  Status write(const std::function<Status(Transaction&)>& work) override {
+    MARU_CHECK(writing_thread_.load() != std::this_thread::get_id());
+    const std::lock_guard lock(writer_mutex_);
+    writing_thread_ = std::this_thread::get_id();
+    // The write lock at once: a transaction that began to read and then wants to write could not
+    // wait for the other processes.
+    Status status = writer_->transact("BEGIN IMMEDIATE", work);
+    writing_thread_ = std::thread::id();
+    return status;
+  }
+
+  Status read(const std::function<Status(Transaction&)>& work) const override {
+    return with_reader([&](SqliteConnection& reader) { return reader.transact("BEGIN", work); });
+  }
+
+  Status backup(const std::string& path) const override {
+    return with_reader([&](SqliteConnection& reader) { return copy_database(reader, path); });
+  }
+
+  Status verify() const override {
+    return with_reader([&](SqliteConnection& reader) { return check_database(reader, path_); });
+  }
+
+  bool is_postgresql() const override { return false; }
+
+ private:
+  // Takes a connection out of the pool, or opens one if there are fewer than n_readers_.
+  Result<std::unique_ptr<SqliteConnection>> take_reader() const {
+    std::unique_lock lock(readers_mutex_);
+    reader_is_back_.wait(lock, [&] { return !idle_.empty() || n_taken_ < n_readers_; });
+    ++n_taken_;
+    if (!idle_.empty()) {
+      auto reader = std::move(idle_.back());
+      idle_.pop_back();
+      return reader;
+    }
+    lock.unlock();
+    auto reader = SqliteConnection::open(path_, {.vfs = vfs_, .is_reader = true});
+    if (!reader) give_back(nullptr);
+    return reader;
+  }
+
+  void give_back(std::unique_ptr<SqliteConnection> reader) const {
+    {
+      const std::lock_guard lock(readers_mutex_);
+      --n_taken_;
+      if (reader) idle_.push_back(std::move(reader));
+    }
+    reader_is_back_.notify_one();
+  }
+
+  Status with_reader(const std::function<Status(SqliteConnection&)>& work) const {
+    MARU_ASSIGN_OR_RETURN(auto reader, take_reader());
+    Status status = work(*reader);
+    give_back(std::move(reader));
+    return status;
+  }
+
+  const std::string path_, vfs_;
+  const size_t n_readers_;
+  const std::optional<FileLock> lock_;  // outlives the connections
+  std::mutex writer_mutex_;
+  std::atomic<std::thread::id> writing_thread_;
+  std::unique_ptr<SqliteConnection> writer_;
+  mutable std::mutex readers_mutex_;
+  mutable std::condition_variable reader_is_back_;
+  mutable std::vector<std::unique_ptr<SqliteConnection>> idle_;
+  mutable size_t n_taken_ = 0;
+};
+
+// What the tables of a file are, as far as opening it asks.
+struct FileState {
+  std::set<int> applied;
+  bool has_data = false;  // any migration was applied
+};
+
+Result<FileState> read_state(SqliteConnection& connection, const SqliteOptions& options,
+                             const std::string& path) {
+  FileState state;
+  const std::string where = fmt::format("'{}'", path);
+  MARU_RETURN_IF_ERROR(connection.transact("BEGIN", [&](Transaction& t) -> Status {
+    MARU_ASSIGN_OR_RETURN(const auto tables,
+                          t.query("SELECT count(*), sum(name = 'schema_version') "
+                                  "FROM sqlite_schema WHERE type = 'table'"));
+    const bool has_table = tables[0].integer_or(1, 0) > 0;
+    MARU_ASSIGN_OR_RETURN(const auto id, t.query("PRAGMA application_id"));
+    if (tables[0].integer(0) > 0 && (!has_table || id[0].integer(0) != kApplicationId)) {
+      return Error{ErrorCode::kInvalidArgument, where + " is the database of another program",
+                   "name another file"};
+    }
+    MARU_ASSIGN_OR_RETURN(state.applied, applied_versions(t, has_table));
+    return check_versions(state.applied, options.migrations, where);
+  }));
+  state.has_data = !state.applied.empty();
+  return state;
+}
+
+Status take_steps(SqliteConnection& connection, std::span<const MigrationStep> steps,
+                  const std::string& path) {
+  for (const MigrationStep& step : steps) {
+    const Status taken = connection.transact("BEGIN IMMEDIATE", [&](Transaction& t) -> Status {
+      MARU_RETURN_IF_ERROR(t.execute(fmt::format("PRAGMA application_id = {}", kApplicationId)));
+      MARU_RETURN_IF_ERROR(take_step(t, step, Dialect::kSqlite));
+      MARU_ASSIGN_OR_RETURN(const auto dangling, t.query("PRAGMA foreign_key_check"));
+      if (dangling.empty()) return {};
+      return Error{ErrorCode::kInternal,
+                   fmt::format("migration {} ({}) of '{}' leaves rows of {} that refer to nothing",
+                               step.migration->version, step.migration->name, path,
+                               dangling[0].text_or_empty(0))};
+    });
+    MARU_RETURN_IF_ERROR(taken);
+  }
+  return {};
+}
+
+// The copy from before a migration, "maru.db.v3-20260131T120000.123Z".
+std::string kept_name(const std::string& path, int version) {
+  const auto now = std::chrono::system_clock::now();
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch());
+  return fmt::format("{}.v{}-{:%Y%m%dT%H%M%S}.{:03}Z", path, version,
+                     std::chrono::floor<std::chrono::seconds>(now), ms.count() % 1000);
+}
+
+// Brings the tables to `target`. The caller holds the file alone.
+Status migrate(const std::string& path, const SqliteOptions& options, int target) {
+  MARU_ASSIGN_OR_RETURN(const auto connection,
+                        SqliteConnection::open(path, {.vfs = options.vfs, .foreign_keys = false}));
+  MARU_ASSIGN_OR_RETURN(const FileState state, read_state(*connection, options, path));
+  const auto steps = migration_steps(state.applied, options.migrations, target);
+  if (!steps.empty() && state.has_data && options.vfs.empty()) {
+    const std::string kept = kept_name(path, *state.applied.rbegin());
+    MARU_RETURN_IF_ERROR(copy_database(*connection, kept));
+    log_info("'{}': tables go from version {} to {}; a copy from before is '{}'", path,
+             *state.applied.rbegin(), target, kept);
+  }
+  return take_steps(*connection, steps, path);
+}
+
+Result<std::unique_ptr<SqliteConnection>> open_writer(const std::string& path,
+                                                      const SqliteOptions& options) {
+  MARU_ASSIGN_OR_RETURN(auto writer, SqliteConnection::open(path, {.vfs = options.vfs}));
+  MARU_RETURN_IF_ERROR(writer->run("PRAGMA journal_mode = WAL"));
+  return writer;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Database>> open_sqlite(const std::string& path,
+                                              const SqliteOptions& options) {
+  const bool is_on_disk = options.vfs.empty();
+  const int target = options.version.value_or(newest_version(options.migrations));
+  if (is_on_disk) MARU_RETURN_IF_ERROR(make_private_file(path));
+  // Looks with the shared lock; if there is something to do, does it alone and looks again: between
+  // the two locks somebody else may have done it, or restored another file.
+  while (true) {
+    std::optional<FileLock> lock;
+    if (is_on_disk) {
+      MARU_ASSIGN_OR_RETURN(
+          lock, FileLock::take(path, FileLock::Mode::kShared, options.lock_patience_ms));
+    }
+    MARU_ASSIGN_OR_RETURN(auto writer, open_writer(path, options));
+    MARU_ASSIGN_OR_RETURN(const FileState state, read_state(*writer, options, path));
+    if (migration_steps(state.applied, options.migrations, target).empty()) {
+      return std::unique_ptr<Database>(
+          std::make_unique<SqliteDatabase>(path, options, std::move(writer), std::move(lock)));
+    }
+    writer.reset();
+    lock.reset();
+    if (is_on_disk) {
+      MARU_ASSIGN_OR_RETURN(lock,
+                            FileLock::take(path, FileLock::Mode::kAlone, options.lock_patience_ms));
+    }
+    MARU_RETURN_IF_ERROR(migrate(path, options, target));
+  }
+}
+
+}  // namespace maru::store
