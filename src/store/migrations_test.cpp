@@ -55,7 +55,8 @@ std::vector<std::string> schema_of(Database& database) {
   std::vector<std::string> lines;
   const Status status = database.read([&](Transaction& t) -> Status {
     MARU_ASSIGN_OR_RETURN(const auto rows,
-                          t.query("SELECT name, sql FROM sqlite_schema ORDER BY type, name"));
+                          t.query("SELECT name, sql FROM sqlite_schema "
+                                  "WHERE name <> 'schema_version' ORDER BY type, name"));
     for (const Row& row : rows) lines.push_back(row.text(0) + ": " + row.text_or_empty(1));
     return {};
   });
