@@ -73,6 +73,7 @@ class SqliteTransaction final : public Transaction {
     if (failure_) return *failure_;
     return note(connection_.execute(sql, parameters));
   }
+  bool is_postgresql() const override { return false; }
   const std::optional<Error>& failure() const { return failure_; }
 
  private:
