@@ -14,12 +14,16 @@
 #include "net/server.h"
 #include "service/generation.h"
 #include "service/identity.h"
+#include "service/metering.h"
+#include "service/usage_report.h"
 
 namespace maru::api {
 
 // What every endpoint works with. Shared by all calls; thread-safe.
 struct ApiContext {
   std::shared_ptr<service::GenerationService> service;
+  std::shared_ptr<service::Metering> metering;  // null: nothing is counted or limited
+  std::shared_ptr<service::UsageReport> usage;  // null: there is no database
   Metrics metrics;
   std::chrono::milliseconds heartbeat{2'000};
 };

@@ -42,6 +42,17 @@ ApiError to_api_error(const Error& error) {
   return result;
 }
 
+ApiError to_api_error(const service::Refusal& refusal) {
+  constexpr int64_t kSecond = 1000;
+  ApiError error = to_api_error(refusal.error);
+  if (!refusal.type.empty()) error.type = refusal.type;
+  if (!refusal.code.empty()) error.code = refusal.code;
+  if (refusal.retry_after_ms > 0) {
+    error.retry_after_seconds = static_cast<int>((refusal.retry_after_ms + kSecond - 1) / kSecond);
+  }
+  return error;
+}
+
 ApiError make_http_error(int status, std::string_view message) {
   ApiError error;
   error.status = status;

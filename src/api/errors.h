@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "net/http.h"
+#include "service/limits.h"
 
 namespace maru::api {
 
@@ -20,6 +21,7 @@ struct ApiError {
 };
 
 ApiError to_api_error(const Error& error);
+ApiError to_api_error(const service::Refusal& refusal);
 // For errors that HTTP itself knows (400, 404, 405, 408, 413, 415, 431, 500, 503).
 ApiError make_http_error(int status, std::string_view message);
 

@@ -1,9 +1,13 @@
 #include "api/generate.h"
 
+#include <algorithm>
 #include <ctime>
+#include <deque>
+#include <numeric>
 #include <random>
 #include <utility>
 
+#include "api/rate_headers.h"
 #include "api/wire/body.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -29,81 +33,170 @@ uint64_t vary_seed(uint64_t seed, uint64_t index) {
 
 std::string sse(const std::string& data) { return "data: " + data + "\n\n"; }
 
-// All answers of one call. The connection owns it (by the callback of on_closed()) and the
-// service's handlers only know it: the engine's thread must never be the last to let go of what
-// owns the engine. Every function but start() runs on the connection's executor.
+// All answers of one call. The connection owns it (by the callback of on_closed()) and handlers of
+// the engine and of the meter only know it: their threads must never be the last to let go of what
+// owns them. Every function but start() runs on the connection's executor.
 class Generation : public std::enable_shared_from_this<Generation> {
  public:
-  Generation(const Call& call, GenerationCall request, std::unique_ptr<AnswerFormat> format)
+  Generation(const Call& call, GenerationCall request, std::string id,
+             std::unique_ptr<AnswerFormat> format)
       : context_(call.context),
         writer_(call.writer),
         request_(std::move(request)),
         format_(std::move(format)),
+        admission_{std::move(id),
+                   call.request.id,
+                   request_.base.model,
+                   0,
+                   service::spender_of(call.identity),
+                   {}},
         answers_(request_.prompts.size() * request_.n),
         last_text_(answers_.size()),
+        n_tokens_(answers_.size()),
         n_left_(answers_.size()) {}
 
-  // On a worker. Events may arrive while the later answers are still being started: they queue
-  // behind the begin() that is posted last.
+  // On a worker: renders and tokenises.
   void start() {
-    std::vector<uint64_t> ids;
-    std::optional<Error> failure;
+    if (context_->metering) limit_context();
+    std::vector<service::PreparedRequest> prepared;
     const uint64_t seed = request_.has_seed ? request_.base.sampling.seed : random_seed();
-    for (size_t i = 0; i < answers_.size() && !failure; ++i) {
+    for (size_t i = 0; i < answers_.size(); ++i) {
       service::GenerationRequest one = request_.base;
       one.prompt = request_.prompts[i / request_.n];
       one.sampling.seed = vary_seed(seed, i % request_.n);
-      auto id = context_->service->start(
-          std::move(one),
+      auto ready = context_->service->prepare(std::move(one));
+      if (!ready) return writer_.send(error_response(to_api_error(ready.error())));
+      if (i % request_.n == 0) admission_.tokens_in += ready->n_prompt;
+      prepared.push_back(*std::move(ready));
+    }
+    writer_.post([self = shared_from_this(), prepared = std::move(prepared)]() mutable {
+      self->prepared_ = std::move(prepared);
+      self->admit();
+    });
+  }
+
+ private:
+  void limit_context() {
+    service::Limits& limits = context_->metering->limits();
+    admission_.pass = limits.pass_of(admission_.spender);
+    const service::ServedModel* const model = context_->service->find_model(request_.base.model);
+    if (model == nullptr) return;
+    request_.base.context_limit = limits.context_of(admission_.pass, model->context_length);
+  }
+
+  void admit() {
+    writer_.on_closed([self = shared_from_this()] {
+      self->ended_ = true;
+      self->context_->metrics.count_client_left();
+      self->cancel();
+      self->close_meter(service::Outcome::kClientLeft);
+    });
+    if (ended_) return;
+    if (!context_->metering) return submit();
+    service::Metering& metering = *context_->metering;
+    service::MeterHandlers handlers;
+    handlers.on_opened = [weak = weak_from_this(), writer = writer_](const Status& status) {
+      writer.post([weak, status] {
+        if (const auto self = weak.lock()) self->on_opened(status);
+      });
+    };
+    handlers.on_ready = [weak = weak_from_this(), writer = writer_] {
+      writer.post([weak] {
+        if (const auto self = weak.lock()) self->go_on();
+      });
+    };
+    service::Refusal refusal;
+    meter_ = metering.admit(admission_, std::move(handlers), refusal);
+    headers_ = rate_headers(metering.limits().state(admission_.pass, metering.now()));
+    if (!meter_) fail(to_api_error(refusal), service::Outcome::kLimit);
+  }
+
+  void on_opened(const Status& status) {
+    if (ended_) return;
+    if (status) return submit();
+    fail(to_api_error(meter_->refusal()), service::Outcome::kFailed);
+  }
+
+  void submit() {
+    for (size_t i = 0; i < answers_.size(); ++i) {
+      auto id = context_->service->submit(
+          std::move(prepared_[i]),
           [weak = weak_from_this(), writer = writer_, i](const service::GenerationEvent& event) {
             if (event.kind == service::GenerationEvent::Kind::kProgress) return;
             writer.post([weak, i, event] {
               if (const auto self = weak.lock()) self->on_event(i, event);
             });
           });
-      if (id) {
-        ids.push_back(*id);
-      } else {
-        failure = std::move(id).error();
+      if (!id) {
+        if (meter_) meter_->discard();
+        return fail(to_api_error(id.error()), service::Outcome::kFailed);
       }
+      ids_.push_back(*id);
     }
-    writer_.post([self = shared_from_this(), ids = std::move(ids), failure]() mutable {
-      self->begin(std::move(ids), failure);
-    });
+    prepared_.clear();
+    begin();
   }
 
- private:
-  void begin(std::vector<uint64_t> ids, const std::optional<Error>& failure) {
-    ids_ = std::move(ids);
-    if (failure) return fail(to_api_error(*failure));
-    writer_.on_closed([self = shared_from_this()] {
-      self->ended_ = true;
-      self->context_->metrics.count_client_left();
-      self->cancel();
-    });
+  void begin() {
     begun_ = true;
-    if (request_.stream) {
-      writer_.begin_stream({200,
-                            "",
-                            "text/event-stream",
-                            {{"Cache-Control", "no-cache"}, {"X-Accel-Buffering", "no"}}},
-                           {context_->heartbeat, ": heartbeat\n\n"});
-      for (uint32_t i = 0; i < answers_.size(); ++i) write(format_->opening(i));
-    }
-    for (auto& [index, event] : std::exchange(early_, {})) on_event(index, event);
+    if (!request_.stream) return;
+    std::vector<net::Header> headers = {{"Cache-Control", "no-cache"}, {"X-Accel-Buffering", "no"}};
+    headers.insert(headers.end(), headers_.begin(), headers_.end());
+    writer_.begin_stream({200, "", "text/event-stream", std::move(headers)},
+                         {context_->heartbeat, ": heartbeat\n\n"});
+    for (uint32_t i = 0; i < answers_.size(); ++i) write(format_->opening(i));
   }
 
   void on_event(size_t index, const service::GenerationEvent& event) {
     if (ended_) return;
-    if (!begun_) {
-      early_.emplace_back(index, event);
+    if (!held_.empty() || !is_metered(index, event)) {
+      held_.emplace_back(index, event);
       return;
     }
+    give_out(index, event);
+  }
+
+  // After the row was written: what was held back for it.
+  void go_on() {
+    while (!ended_ && !held_.empty()) {
+      const auto& [index, event] = held_.front();
+      if (!is_metered(index, event)) return;
+      const auto next = std::move(held_.front());
+      held_.pop_front();
+      give_out(next.first, next.second);
+    }
+  }
+
+  // Whether the row says enough for this event to be given out, or the answer ended for its sake.
+  bool is_metered(size_t index, const service::GenerationEvent& event) {
+    using Kind = service::GenerationEvent::Kind;
+    if (event.kind == Kind::kText) n_tokens_[index] = event.n_new_tokens;
+    if (event.kind == Kind::kFinished) n_tokens_[index] = event.usage.new_tokens;
+    if (!meter_ || event.kind == Kind::kFailed) return true;
+    switch (meter_->pass(n_tokens_out())) {
+      case service::Meter::Verdict::kPass: return true;
+      case service::Meter::Verdict::kHold: return false;
+      case service::Meter::Verdict::kOver: break;
+    }
+    const service::Refusal refusal = meter_->refusal();
+    fail(to_api_error(refusal), refusal.error.code == ErrorCode::kRateLimited
+                                    ? service::Outcome::kLimit
+                                    : service::Outcome::kFailed);
+    return true;
+  }
+
+  int64_t n_tokens_out() const {
+    return std::accumulate(n_tokens_.begin(), n_tokens_.end(), int64_t{0});
+  }
+
+  void give_out(size_t index, const service::GenerationEvent& event) {
+    if (ended_) return;
     switch (event.kind) {
       case service::GenerationEvent::Kind::kProgress: return;
       case service::GenerationEvent::Kind::kText: return on_text(index, event);
       case service::GenerationEvent::Kind::kFinished: return on_finished(index, event);
-      case service::GenerationEvent::Kind::kFailed: return fail(to_api_error(event.error));
+      case service::GenerationEvent::Kind::kFailed:
+        return fail(to_api_error(event.error), service::Outcome::kFailed);
     }
   }
 
@@ -134,12 +227,14 @@ class Generation : public std::enable_shared_from_this<Generation> {
     answer.finished = true;
     context_->metrics.count_usage(request_.base.model, event.usage);
     if (event.reason == service::FinishReason::kCancelled) {
-      return fail(to_api_error(
-          Error{ErrorCode::kUnavailable, "the answer was cancelled by the server", "try again"}));
+      return fail(to_api_error(Error{ErrorCode::kUnavailable,
+                                     "the answer was cancelled by the server", "try again"}),
+                  service::Outcome::kCancelled);
     }
     if (request_.stream) write(format_->closing(static_cast<uint32_t>(index), event.reason));
     if (--n_left_ > 0) return;
     const TotalUsage usage = total_usage();
+    close_meter(any_cut() ? service::Outcome::kLength : service::Outcome::kStop);
     writer_.annotate(fmt::format("prompt_tokens={} cached_tokens={} completion_tokens={}",
                                  usage.prompt_tokens, usage.cached_tokens,
                                  usage.completion_tokens));
@@ -148,7 +243,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
       write("[DONE]");
       writer_.end();
     } else {
-      writer_.send({200, format_->whole(answers_, usage), "application/json", {}});
+      writer_.send({200, format_->whole(answers_, usage), "application/json", headers_});
     }
     ended_ = true;
   }
@@ -171,14 +266,30 @@ class Generation : public std::enable_shared_from_this<Generation> {
     if (!data.empty()) writer_.write(sse(data));
   }
 
-  void fail(const ApiError& error) {
+  bool any_cut() const {
+    return std::any_of(answers_.begin(), answers_.end(), [](const Answer& answer) {
+      return answer.reason == service::FinishReason::kLength;
+    });
+  }
+
+  void close_meter(service::Outcome outcome) {
+    if (!meter_) return;
+    const TotalUsage usage = total_usage();
+    meter_->close(outcome, {admission_.tokens_in, static_cast<int64_t>(usage.cached_tokens),
+                            n_tokens_out(), 0});
+  }
+
+  void fail(const ApiError& error, service::Outcome outcome) {
     ended_ = true;
     cancel();
+    close_meter(outcome);
     if (begun_ && request_.stream) {
       write(error_json(error));
       writer_.end();
     } else {
-      writer_.send(error_response(error));
+      net::Response response = error_response(error);
+      response.headers.insert(response.headers.end(), headers_.begin(), headers_.end());
+      writer_.send(std::move(response));
     }
   }
 
@@ -188,14 +299,19 @@ class Generation : public std::enable_shared_from_this<Generation> {
 
   const std::shared_ptr<ApiContext> context_;
   const net::ResponseWriter writer_;
-  const GenerationCall request_;
+  GenerationCall request_;
   const std::unique_ptr<AnswerFormat> format_;
   const Clock::time_point arrived_ = Clock::now();
+  service::Admission admission_;
+  std::vector<service::PreparedRequest> prepared_;
+  std::unique_ptr<service::Meter> meter_;  // null: not metered
+  std::vector<net::Header> headers_;       // what is left of the limits
   std::vector<Answer> answers_;
   std::vector<Clock::time_point> last_text_;
+  std::vector<int64_t> n_tokens_;  // of each answer, given out or about to be
   size_t n_left_;
   std::vector<uint64_t> ids_;
-  std::vector<std::pair<size_t, service::GenerationEvent>> early_;
+  std::deque<std::pair<size_t, service::GenerationEvent>> held_;
   bool begun_ = false;
   bool ended_ = false;
 };
@@ -213,9 +329,14 @@ void generate(const Call& call, CallParser parse, FormatFactory make_format,
   if (!model) return call.fail(to_api_error(model.error()));
   request.base.model = (*model)->name;
   request.base.identity = call.identity;
-  AnswerHead head{make_answer_id(id_prefix), request.base.model,          std::time(nullptr),
-                  request.base.logprobs,     request.base.n_top_logprobs, request.include_usage};
-  std::make_shared<Generation>(call, std::move(request), make_format(std::move(head)))->start();
+  const std::string id = make_answer_id(id_prefix);
+  AnswerHead head{id,
+                  request.base.model,
+                  std::time(nullptr),
+                  request.base.logprobs,
+                  request.base.n_top_logprobs,
+                  request.include_usage};
+  std::make_shared<Generation>(call, std::move(request), id, make_format(std::move(head)))->start();
 }
 
 }  // namespace maru::api

@@ -136,6 +136,8 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(
   auto impl = std::make_unique<Impl>();
   impl->context->service = std::move(service);
   impl->context->heartbeat = options.heartbeat;
+  impl->context->metering = options.metering;
+  impl->context->usage = options.usage;
   impl->workers = std::make_unique<Workers>(options.n_workers);
   Impl* const self = impl.get();  // outlives the server, which it owns
   options.http.make_error = [](int status, std::string_view message) {

@@ -10,6 +10,8 @@
 #include "base/result.h"
 #include "net/server.h"
 #include "service/generation.h"
+#include "service/metering.h"
+#include "service/usage_report.h"
 
 namespace maru::api {
 
@@ -19,6 +21,9 @@ struct ApiOptions {
   std::vector<std::string> allowed_hosts, allowed_origins, keys;
   uint32_t n_workers = 2;  // threads that tokenise and render templates
   std::chrono::milliseconds heartbeat{2'000};
+  // Usage, prices and limits; null: requests are neither counted nor limited.
+  std::shared_ptr<service::Metering> metering;
+  std::shared_ptr<service::UsageReport> usage;
 };
 
 class ApiServer {

@@ -37,9 +37,6 @@ enum class Message {
   kChatTooLong,
   kReadingPrompt,
   kNoModels,
-  kBackedUp,
-  kRestored,
-  kRestoredKept,
   kCount,
 };
 

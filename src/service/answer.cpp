@@ -107,6 +107,7 @@ void Answer::send_text(std::string text, bool release_all) {
   n_bytes_sent_ += text.size();
   GenerationEvent out;
   out.kind = GenerationEvent::Kind::kText;
+  out.n_new_tokens = n_new_;
   out.text = std::move(text);
   while (!waiting_.empty() && (release_all || waiting_.front().begin < n_bytes_sent_)) {
     out.logprobs.push_back(std::move(waiting_.front().logprob));

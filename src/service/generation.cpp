@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <mutex>
@@ -80,9 +81,8 @@ Status check_ids(const ServedModel& model, const std::vector<text::TokenId>& ids
 
 // Tokens that the answer may take. Nothing is ever cut: what does not fit is refused with the
 // counts.
-Result<uint32_t> answer_budget(const ServedModel& model, size_t n_prompt,
+Result<uint32_t> answer_budget(uint64_t context, size_t n_prompt,
                                std::optional<uint32_t> max_tokens, const char* param) {
-  const uint64_t context = model.context_length;
   const uint64_t wanted = max_tokens.value_or(1);
   if (n_prompt + wanted > context) {
     const std::string counts =
@@ -112,6 +112,12 @@ struct Running {
 };
 
 }  // namespace
+
+struct PreparedRequest::Parts {
+  engine::Request request;
+  AnswerOptions options;
+  std::shared_ptr<const text::Tokenizer> tokenizer;
+};
 
 struct GenerationService::Impl {
   std::shared_ptr<engine::Engine> engine;
@@ -190,7 +196,7 @@ Result<std::vector<text::TokenId>> GenerationService::prompt_tokens(const Served
   return chat_tokens(model, pieces);
 }
 
-Result<uint64_t> GenerationService::start(GenerationRequest request, GenerationHandler handler) {
+Result<PreparedRequest> GenerationService::prepare(GenerationRequest request) const {
   const ServedModel* model = find_model(request.model);
   if (model == nullptr) {
     return Error{ErrorCode::kNotFound,
@@ -201,10 +207,13 @@ Result<uint64_t> GenerationService::start(GenerationRequest request, GenerationH
   MARU_ASSIGN_OR_RETURN(std::vector<text::TokenId> tokens, prompt_tokens(*model, request.prompt));
   MARU_ASSIGN_OR_RETURN(
       const uint32_t budget,
-      answer_budget(*model, tokens.size(), request.max_tokens, is_chat ? "messages" : "prompt"));
+      answer_budget(
+          std::min(model->context_length, request.context_limit.value_or(model->context_length)),
+          tokens.size(), request.max_tokens, is_chat ? "messages" : "prompt"));
 
-  engine::Request wanted;
-  wanted.id = impl_->next_id.fetch_add(1, std::memory_order_relaxed);
+  auto parts = std::make_shared<PreparedRequest::Parts>();
+  parts->tokenizer = model->tokenizer;
+  engine::Request& wanted = parts->request;
   wanted.model = model->name;
   wanted.caller = std::move(request.identity.caller);
   wanted.tenant_salt = std::move(request.identity.tenant_salt);
@@ -215,7 +224,7 @@ Result<uint64_t> GenerationService::start(GenerationRequest request, GenerationH
   wanted.want_prompt_logprobs = request.logprobs && request.echo;
   wanted.n_top_logprobs = request.n_top_logprobs;
 
-  AnswerOptions options;
+  AnswerOptions& options = parts->options;
   options.stop = std::move(request.stop);
   options.logprobs = request.logprobs;
   options.starts_text = is_chat;
@@ -227,13 +236,19 @@ Result<uint64_t> GenerationService::start(GenerationRequest request, GenerationH
   }
   options.n_prompt = static_cast<uint32_t>(tokens.size());
   wanted.prompt = std::move(tokens);
+  return PreparedRequest{options.n_prompt, std::move(parts)};
+}
 
-  const engine::RequestId id = wanted.id;
+Result<uint64_t> GenerationService::submit(PreparedRequest request, GenerationHandler handler) {
+  PreparedRequest::Parts& parts = *request.parts;
+  const engine::RequestId id = impl_->next_id.fetch_add(1, std::memory_order_relaxed);
+  parts.request.id = id;
   {
     const std::lock_guard lock(impl_->running->mutex);
     impl_->running->ids.insert(id);
   }
-  auto answer = std::make_shared<Answer>(model->tokenizer, std::move(options), std::move(handler));
+  auto answer = std::make_shared<Answer>(std::move(parts.tokenizer), std::move(parts.options),
+                                         std::move(handler));
   auto on_event = [answer, running = impl_->running](const engine::Event& event) {
     switch (answer->take(event)) {
       case AnswerState::kGoing: break;
@@ -245,11 +260,16 @@ Result<uint64_t> GenerationService::start(GenerationRequest request, GenerationH
       case AnswerState::kEnded: running->remove(event.id); break;
     }
   };
-  if (auto status = impl_->engine->submit(std::move(wanted), std::move(on_event)); !status) {
+  if (auto status = impl_->engine->submit(std::move(parts.request), std::move(on_event)); !status) {
     impl_->running->remove(id);
     return std::move(status).error();
   }
   return id;
+}
+
+Result<uint64_t> GenerationService::start(GenerationRequest request, GenerationHandler handler) {
+  MARU_ASSIGN_OR_RETURN(PreparedRequest prepared, prepare(std::move(request)));
+  return submit(std::move(prepared), std::move(handler));
 }
 
 void GenerationService::cancel(uint64_t id) { impl_->engine->cancel(id); }

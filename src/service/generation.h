@@ -40,7 +40,8 @@ struct GenerationRequest {
   std::string model;
   Identity identity;  // whose it is: fairness, limits, what cached prefixes it may share
   Prompt prompt;
-  std::optional<uint32_t> max_tokens;  // none: what the context leaves
+  std::optional<uint32_t> max_tokens;     // none: what the context leaves
+  std::optional<uint32_t> context_limit;  // less context than the model has, for this caller
   std::vector<std::string> stop;
   bool ignore_eos = false;  // end tokens are generated like any other; stop strings still end
   engine::SamplingParams sampling;
@@ -65,6 +66,7 @@ struct GenerationEvent {
   uint32_t n_prompt_done = 0, n_prompt = 0;   // kProgress
   std::string text;                           // kText: whole characters only
   std::vector<TextLogprob> logprobs;          // kText
+  uint32_t n_new_tokens = 0;                  // kText: generated up to here
   FinishReason reason = FinishReason::kStop;  // kFinished
   engine::Usage usage;                        // kFinished
   Error error;                                // kFailed
@@ -72,6 +74,13 @@ struct GenerationEvent {
 // Called on the engine's thread, in order; must be quick (post to your own executor). The last
 // event is exactly one kFinished or kFailed.
 using GenerationHandler = std::function<void(const GenerationEvent&)>;
+
+// A request that only has to be submitted: its prompt in tokens, what its answer may take.
+struct PreparedRequest {
+  uint32_t n_prompt = 0;
+  struct Parts;
+  std::shared_ptr<Parts> parts;
+};
 
 // Thread-safe. The destructor cancels what still runs; the engine may call those handlers until it
 // has confirmed.
@@ -83,8 +92,12 @@ class GenerationService {
   const std::vector<ServedModel>& models() const;
   const ServedModel* find_model(const std::string& name) const;  // null if unknown
 
-  // Starts an answer; the id cancels it. Errors: kNotFound (model), kInvalidArgument (template,
-  // with `param`), kTooLarge (context, with the counts), kRateLimited.
+  // Renders and tokenises. Errors: kNotFound (model), kInvalidArgument (template, with `param`),
+  // kTooLarge (context, with the counts).
+  Result<PreparedRequest> prepare(GenerationRequest request) const;
+  // Starts an answer, once; the id cancels it. Quick. Errors: those of engine::Engine::submit.
+  Result<uint64_t> submit(PreparedRequest request, GenerationHandler handler);
+  // Both. Errors: theirs.
   Result<uint64_t> start(GenerationRequest request, GenerationHandler handler);
   void cancel(uint64_t id);
 

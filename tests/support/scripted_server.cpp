@@ -1,6 +1,7 @@
 // The real API over the scripted engine: `maru_scripted_server TOKENIZER_GGUF [key=value...]`
 // prints its port on standard output and serves until standard input ends. Every scenario is a
-// model; "no-template" has none. Keys: context, heartbeat_ms, max_running, max_body_bytes.
+// model; "no-template" has none. Keys: context, heartbeat_ms, max_running, max_body_bytes,
+// database, refresh_ms.
 #include <unistd.h>
 
 #include <charconv>
@@ -13,6 +14,9 @@
 #include "engine/scripted_engine.h"
 #include "formats/gguf.h"
 #include "service/generation.h"
+#include "service/metering.h"
+#include "service/usage_report.h"
+#include "store/database.h"
 #include "text/chat_template.h"
 
 namespace maru {
@@ -69,6 +73,17 @@ int serve(const std::string& tokenizer_path, const std::map<std::string, std::st
   options.http.max_body_bytes = read_number(settings, "max_body_bytes", 32u << 20);
   options.heartbeat = std::chrono::milliseconds(read_number(settings, "heartbeat_ms", 2000));
   options.allowed_hosts = {"maru.example"};
+  if (const auto path = settings.find("database"); path != settings.end()) {
+    auto database = store::Database::open(path->second);
+    if (!database) return fail(database.error());
+    const std::shared_ptr<store::Database> shared = *std::move(database);
+    service::MeteringOptions metering;
+    metering.refresh_ms = read_number(settings, "refresh_ms", 2000);
+    auto started = service::Metering::start(shared, metering);
+    if (!started) return fail(started.error());
+    options.metering = *std::move(started);
+    options.usage = std::make_shared<service::UsageReport>(shared, "usd");
+  }
   auto server = api::ApiServer::start(
       options, std::make_shared<service::GenerationService>(engine, std::move(models)));
   if (!server) return fail(server.error());
