@@ -91,6 +91,12 @@ Ctrl-C 는 답을 멈추거나 입력한 줄을 비웁니다.)"},
      "대화가 너무 길어졌습니다. /reset 으로 새로 시작하세요."},
     {Message::kReadingPrompt, "reading", "읽는 중"},
     {Message::kNoModels, "There are no models in {}.", "{} 에 모델이 없습니다."},
+    {Message::kBackedUp, "Copied to {} and checked: {} bytes, tables of version {}.",
+     "{} 에 복사하고 검사했습니다: {} 바이트, 표 버전 {}."},
+    {Message::kRestored, "Restored {} from {}: tables of version {}.",
+     "{1} 에서 {0} 을(를) 복원했습니다: 표 버전 {2}."},
+    {Message::kRestoredKept, "The data from before is kept as {}.",
+     "이전 데이터는 {} 에 남아 있습니다."},
 }};
 
 constexpr bool table_is_in_order() {

@@ -37,6 +37,9 @@ enum class Message {
   kChatTooLong,
   kReadingPrompt,
   kNoModels,
+  kBackedUp,
+  kRestored,
+  kRestoredKept,
   kCount,
 };
 

@@ -94,6 +94,11 @@ const std::vector<KeySpec>& specs() {
       {{"allowed_hosts", "Host values to answer, beside this machine's own names", false},
        &Settings::allowed_hosts},
       {{"allowed_origins", "web origins that may call the API", false}, &Settings::allowed_origins},
+      {{"database_url",
+        "postgresql://... of the database for accounts and usage (empty: maru.db in the data "
+        "folder)",
+        true},
+       &Settings::database_url},
       {{"log_level", "debug, info, warning, error or off", false},
        &Settings::log_level,
        0,
@@ -213,7 +218,8 @@ std::string shown_value(const KeySpec& spec, const Settings& settings) {
     return std::to_string(settings.*(*member));
   }
   if (const auto* member = std::get_if<TextMember>(&spec.member)) {
-    return quoted(settings.*(*member));
+    const std::string& text = settings.*(*member);
+    return quoted(spec.key.is_secret && !text.empty() ? masked(text) : text);
   }
   std::string out = "[";
   for (const std::string& item : settings.*std::get<ListMember>(spec.member)) {
@@ -312,6 +318,10 @@ std::vector<SettingRow> Config::rows() const {
     rows.push_back({specs()[i].key.name, shown_value(specs()[i], settings_), origins_[i]});
   }
   return rows;
+}
+
+std::string database_location(const Settings& settings) {
+  return settings.database_url.empty() ? data_folder() + "/maru.db" : settings.database_url;
 }
 
 const std::vector<SettingKey>& setting_keys() {

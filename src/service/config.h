@@ -32,6 +32,7 @@ struct Settings {
   std::vector<std::string> keys;           // API keys; needed when `host` is not a loopback address
   std::vector<std::string> allowed_hosts;  // Host values beside this machine's own names
   std::vector<std::string> allowed_origins;  // Origin values of web pages that may call the API
+  std::string database_url;  // "postgresql://..."; empty: maru.db in the data folder
   std::string log_level = "info";
   std::string default_chat_template;  // for models without one: a built-in name or a file
   std::string lang;                   // of terminal texts: "en", "ko"; empty: by LC_ALL, LANG
@@ -75,6 +76,9 @@ class Config {
   std::string file_;
   std::vector<std::string> origins_;  // in the table's order
 };
+
+// What store::Database::open() takes: the URL that is set, or the path of the data folder's file.
+std::string database_location(const Settings& settings);
 
 const std::vector<SettingKey>& setting_keys();
 std::string setting_flag(const std::string& name);         // "kv_type" -> "--kv-type"

@@ -60,6 +60,8 @@ class Transaction {
                                          std::span<const Value> parameters) = 0;
   // Rows that were changed, without those that triggers and foreign keys changed.
   virtual Result<int64_t> execute(std::string_view sql, std::span<const Value> parameters) = 0;
+  // For what the dialects have in common only by its result, as full text.
+  virtual bool is_postgresql() const = 0;
 
   Result<std::vector<Row>> query(std::string_view sql, std::initializer_list<Value> p = {}) {
     return query(sql, std::span<const Value>(p.begin(), p.size()));

@@ -56,7 +56,8 @@ std::vector<std::string> schema_of(Database& database) {
   const Status status = database.read([&](Transaction& t) -> Status {
     MARU_ASSIGN_OR_RETURN(const auto rows,
                           t.query("SELECT name, sql FROM sqlite_schema "
-                                  "WHERE name <> 'schema_version' ORDER BY type, name"));
+                                  "WHERE name <> 'schema_version' AND name NOT LIKE 'sqlite_%' "
+                                  "ORDER BY type, name"));
     for (const Row& row : rows) lines.push_back(row.text(0) + ": " + row.text_or_empty(1));
     return {};
   });

@@ -1,11 +1,9 @@
 #include "store/sqlite.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -99,33 +97,6 @@ class SqliteDatabase final : public Database {
   mutable size_t n_taken_ = 0;
 };
 
-// What the tables of a file are, as far as opening it asks.
-struct FileState {
-  std::set<int> applied;
-  bool has_data = false;  // any migration was applied
-};
-
-Result<FileState> read_state(SqliteConnection& connection, const SqliteOptions& options,
-                             const std::string& path) {
-  FileState state;
-  const std::string where = fmt::format("'{}'", path);
-  MARU_RETURN_IF_ERROR(connection.transact("BEGIN", [&](Transaction& t) -> Status {
-    MARU_ASSIGN_OR_RETURN(const auto tables,
-                          t.query("SELECT count(*), sum(name = 'schema_version') "
-                                  "FROM sqlite_schema WHERE type = 'table'"));
-    const bool has_table = tables[0].integer_or(1, 0) > 0;
-    MARU_ASSIGN_OR_RETURN(const auto id, t.query("PRAGMA application_id"));
-    if (tables[0].integer(0) > 0 && (!has_table || id[0].integer(0) != kApplicationId)) {
-      return Error{ErrorCode::kInvalidArgument, where + " is the database of another program",
-                   "name another file"};
-    }
-    MARU_ASSIGN_OR_RETURN(state.applied, applied_versions(t, has_table));
-    return check_versions(state.applied, options.migrations, where);
-  }));
-  state.has_data = !state.applied.empty();
-  return state;
-}
-
 Status take_steps(SqliteConnection& connection, std::span<const MigrationStep> steps,
                   const std::string& path) {
   for (const MigrationStep& step : steps) {
@@ -144,25 +115,18 @@ Status take_steps(SqliteConnection& connection, std::span<const MigrationStep> s
   return {};
 }
 
-// The copy from before a migration, "maru.db.v3-20260131T120000.123Z".
-std::string kept_name(const std::string& path, int version) {
-  const auto now = std::chrono::system_clock::now();
-  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch());
-  return fmt::format("{}.v{}-{:%Y%m%dT%H%M%S}.{:03}Z", path, version,
-                     std::chrono::floor<std::chrono::seconds>(now), ms.count() % 1000);
-}
-
 // Brings the tables to `target`. The caller holds the file alone.
 Status migrate(const std::string& path, const SqliteOptions& options, int target) {
   MARU_ASSIGN_OR_RETURN(const auto connection,
                         SqliteConnection::open(path, {.vfs = options.vfs, .foreign_keys = false}));
-  MARU_ASSIGN_OR_RETURN(const FileState state, read_state(*connection, options, path));
-  const auto steps = migration_steps(state.applied, options.migrations, target);
-  if (!steps.empty() && state.has_data && options.vfs.empty()) {
-    const std::string kept = kept_name(path, *state.applied.rbegin());
+  MARU_ASSIGN_OR_RETURN(const std::set<int> applied,
+                        recognise_database(*connection, options.migrations, path));
+  const auto steps = migration_steps(applied, options.migrations, target);
+  if (!steps.empty() && !applied.empty() && options.vfs.empty()) {
+    const std::string kept = dated_name(path, fmt::format("v{}", *applied.rbegin()));
     MARU_RETURN_IF_ERROR(copy_database(*connection, kept));
     log_info("'{}': tables go from version {} to {}; a copy from before is '{}'", path,
-             *state.applied.rbegin(), target, kept);
+             *applied.rbegin(), target, kept);
   }
   return take_steps(*connection, steps, path);
 }
@@ -190,8 +154,9 @@ Result<std::unique_ptr<Database>> open_sqlite(const std::string& path,
           lock, FileLock::take(path, FileLock::Mode::kShared, options.lock_patience_ms));
     }
     MARU_ASSIGN_OR_RETURN(auto writer, open_writer(path, options));
-    MARU_ASSIGN_OR_RETURN(const FileState state, read_state(*writer, options, path));
-    if (migration_steps(state.applied, options.migrations, target).empty()) {
+    MARU_ASSIGN_OR_RETURN(const std::set<int> applied,
+                          recognise_database(*writer, options.migrations, path));
+    if (migration_steps(applied, options.migrations, target).empty()) {
       return std::unique_ptr<Database>(
           std::make_unique<SqliteDatabase>(path, options, std::move(writer), std::move(lock)));
     }

@@ -73,6 +73,7 @@ class SqliteTransaction final : public Transaction {
     if (failure_) return *failure_;
     return note(connection_.execute(sql, parameters));
   }
+  bool is_postgresql() const override { return false; }
   const std::optional<Error>& failure() const { return failure_; }
 
  private:
@@ -139,6 +140,7 @@ SqliteConnection::~SqliteConnection() {
 Status SqliteConnection::configure() {
   sqlite3_busy_timeout(handle_, options_.busy_ms);
   sqlite3_db_config(handle_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, options_.keeps_log ? 1 : 0, nullptr);
   // Text in double quotes is a name, as in PostgreSQL.
   sqlite3_db_config(handle_, SQLITE_DBCONFIG_DQS_DML, 0, nullptr);
   sqlite3_db_config(handle_, SQLITE_DBCONFIG_DQS_DDL, 0, nullptr);

@@ -18,9 +18,10 @@
 namespace maru::store {
 
 struct ConnectionOptions {
-  std::string vfs;           // a registered VFS; empty: the file system
+  std::string vfs = {};      // a registered VFS; empty: the file system
   bool is_reader = false;    // refuses to change anything
   bool foreign_keys = true;  // off while tables are rebuilt by a migration
+  bool keeps_log = false;    // leaves the log as it is when closed
   int busy_ms = 10000;       // how long to wait for other processes
 };
 

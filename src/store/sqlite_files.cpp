@@ -1,11 +1,13 @@
 #include "store/sqlite_files.h"
 
 #include <fcntl.h>
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 
@@ -20,15 +22,6 @@ constexpr int kPagesAtOnce = 1024;
 std::string folder_of(const std::string& path) {
   const fs::path folder = fs::path(path).parent_path();
   return folder.empty() ? "." : folder.string();
-}
-
-Status make_private_folder(const std::string& folder) {
-  std::error_code failed;
-  if (fs::is_directory(folder, failed)) return {};
-  const fs::path parent = fs::path(folder).parent_path();
-  if (!parent.empty()) fs::create_directories(parent, failed);
-  if (::mkdir(folder.c_str(), S_IRWXU) != 0 && errno != EEXIST) return io_error("make", folder);
-  return {};
 }
 
 Status copy_pages(SqliteConnection& source, SqliteConnection& copy, const std::string& path) {
@@ -59,10 +52,6 @@ Status copy_to_temporary(SqliteConnection& source, const std::string& temporary)
   return check_database(*copy, temporary);
 }
 
-void remove_database(const std::string& path) {
-  for (const char* suffix : {"", "-journal", "-wal", "-shm"}) ::unlink((path + suffix).c_str());
-}
-
 // Unlike rename(), does not replace what appeared meanwhile, where the file system can do that.
 bool rename_to_free_name(const std::string& from, const std::string& to) {
   if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return true;
@@ -80,8 +69,29 @@ Status sync_file(const std::string& path) {
 
 }  // namespace
 
+Status make_private_folder_of(const std::string& path) {
+  const std::string folder = folder_of(path);
+  std::error_code failed;
+  if (fs::is_directory(folder, failed)) return {};
+  const fs::path parent = fs::path(folder).parent_path();
+  if (!parent.empty()) fs::create_directories(parent, failed);
+  if (::mkdir(folder.c_str(), S_IRWXU) != 0 && errno != EEXIST) return io_error("make", folder);
+  return {};
+}
+
+void remove_database(const std::string& path) {
+  for (const char* suffix : {"", "-journal", "-wal", "-shm"}) ::unlink((path + suffix).c_str());
+}
+
+std::string dated_name(const std::string& path, const std::string& what) {
+  const auto now = std::chrono::system_clock::now();
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch());
+  return fmt::format("{}.{}-{:%Y%m%dT%H%M%S}.{:03}Z", path, what,
+                     std::chrono::floor<std::chrono::seconds>(now), ms.count() % 1000);
+}
+
 Status make_private_file(const std::string& path) {
-  MARU_RETURN_IF_ERROR(make_private_folder(folder_of(path)));
+  MARU_RETURN_IF_ERROR(make_private_folder_of(path));
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
   if (fd >= 0) {
     ::close(fd);
@@ -123,6 +133,28 @@ Status copy_database(SqliteConnection& source, const std::string& path) {
     return status;
   }
   return sync_folder_of(path);
+}
+
+Result<std::set<int>> recognise_database(SqliteConnection& connection,
+                                         std::span<const Migration* const> known,
+                                         const std::string& path) {
+  const std::string where = fmt::format("'{}'", path);
+  std::set<int> applied;
+  const Status status = connection.transact("BEGIN", [&](Transaction& t) -> Status {
+    MARU_ASSIGN_OR_RETURN(const auto tables,
+                          t.query("SELECT count(*), sum(name = 'schema_version') "
+                                  "FROM sqlite_schema WHERE type = 'table'"));
+    const bool has_table = tables[0].integer_or(1, 0) > 0;
+    MARU_ASSIGN_OR_RETURN(const auto id, t.query("PRAGMA application_id"));
+    if (tables[0].integer(0) > 0 && (!has_table || id[0].integer(0) != kApplicationId)) {
+      return Error{ErrorCode::kInvalidArgument, where + " is the database of another program",
+                   "name another file"};
+    }
+    MARU_ASSIGN_OR_RETURN(applied, applied_versions(t, has_table));
+    return check_versions(applied, known, where);
+  });
+  MARU_RETURN_IF_ERROR(status);
+  return applied;
 }
 
 Status check_database(SqliteConnection& connection, const std::string& path) {

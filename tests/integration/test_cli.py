@@ -59,7 +59,7 @@ def refuse(*arguments, code=2, **options):
 def test_help_lists_every_command_with_a_line():
     text = succeed("--help")
     for command in ["serve", "chat", "run", "info", "tokenize", "logits", "perplexity",
-                    "divergence", "bench", "config", "models", "version"]:
+                    "divergence", "bench", "config", "models", "backup", "restore", "version"]:
         assert f"\n  {command} " in text
         help_text = succeed(command, "--help")
         assert "--config" in help_text
