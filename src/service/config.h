@@ -29,10 +29,12 @@ struct Settings {
   std::string speculation = "lookup";      // "lookup" or "off"
   std::string draft_model;                 // path or name of a model that guesses; empty: none
   uint32_t max_waiting = 64;               // requests in the queue; more are answered 429
-  std::vector<std::string> keys;           // API keys; needed when `host` is not a loopback address
+  std::vector<std::string> keys;           // API keys of members without an account
   std::vector<std::string> allowed_hosts;  // Host values beside this machine's own names
   std::vector<std::string> allowed_origins;  // Origin values of web pages that may call the API
-  std::string database_url;  // "postgresql://..."; empty: maru.db in the data folder
+  std::string database_url;             // "postgresql://..."; empty: maru.db in the data folder
+  std::string secure_cookies = "auto";  // "on": sessions' cookies are for https only; "auto": if so
+  std::string prefix_sharing = "user";  // who shares cached prefixes: "user" or "organisation"
   std::string log_level = "info";
   std::string default_chat_template;  // for models without one: a built-in name or a file
   std::string lang;                   // of terminal texts: "en", "ko"; empty: by LC_ALL, LANG
