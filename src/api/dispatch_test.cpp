@@ -32,10 +32,12 @@ TEST(Dispatch, TellsAWrongMethodFromAnUnknownPath) {
   }
 }
 
-TEST(Dispatch, OnlyProbesArePublic) {
+TEST(Dispatch, OnlyProbesAndLoginsArePublic) {
   for (const Endpoint* endpoint : all_endpoints()) {
     const std::string_view name = endpoint->name;
-    EXPECT_EQ(endpoint->access.who == Who::kAll, name == "health" || name == "ready") << name;
+    const std::set<std::string_view> open = {"health", "ready", "login", "first_admin",
+                                             "first_admin_page"};
+    EXPECT_EQ(endpoint->access.who == Who::kAll, open.contains(name)) << name;
     EXPECT_TRUE(endpoint->run != Run::kInline || endpoint->access.who == Who::kAll) << name;
   }
 }

@@ -15,6 +15,7 @@
 #include "service/generation.h"
 #include "service/identity.h"
 #include "service/metering.h"
+#include "service/sign_in.h"
 #include "service/usage_report.h"
 
 namespace maru::api {
@@ -24,6 +25,9 @@ struct ApiContext {
   std::shared_ptr<service::GenerationService> service;
   std::shared_ptr<service::Metering> metering;  // null: nothing is counted or limited
   std::shared_ptr<service::UsageReport> usage;  // null: there is no database
+  std::shared_ptr<service::Accounts> accounts;
+  std::shared_ptr<service::SignIn> sign_in;
+  bool secure_cookies = false;  // also where nothing tells that a request came by https
   Metrics metrics;
   std::chrono::milliseconds heartbeat{2'000};
 };
@@ -41,7 +45,8 @@ struct Call {
 
 enum class Run : uint8_t {
   kInline,  // on the connection's thread: short and never waiting
-  kWorker,  // on a worker: parses, renders, tokenises
+  kWorker,  // on a worker: parses, renders, tokenises, asks the store
+  kSlow,    // on the one thread for what takes tenths of a second: passwords
 };
 
 using service::Scope;

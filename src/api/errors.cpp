@@ -37,6 +37,7 @@ ApiError to_api_error(const Error& error) {
     if (row.error == error.code) found = &row;
   }
   ApiError result{found->status, found->type, found->code, error.message, error.param, 0};
+  if (error.code == ErrorCode::kNotFound && error.param != "model") result.code = "not_found";
   if (!error.hint.empty()) result.message += ": " + error.hint;
   if (found->status == 429 || found->status == 503) result.retry_after_seconds = kRetryAfterSeconds;
   return result;

@@ -86,7 +86,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
 
   void admit() {
     writer_.on_closed([self = shared_from_this()] {
-      self->ended_ = true;
+      self->end();
       self->context_->metrics.count_client_left();
       self->cancel();
       self->close_meter(service::Outcome::kClientLeft);
@@ -138,6 +138,15 @@ class Generation : public std::enable_shared_from_this<Generation> {
   }
 
   void begin() {
+    watch_ = context_->sign_in->watches().watch(
+        request_.base.identity, [weak = weak_from_this(), writer = writer_](const Error& reason) {
+          writer.post([weak, reason] {
+            const auto self = weak.lock();
+            if (self && !self->ended_) {
+              self->fail(to_api_error(reason), service::Outcome::kCancelled);
+            }
+          });
+        });
     begun_ = true;
     if (!request_.stream) return;
     std::vector<net::Header> headers = {{"Cache-Control", "no-cache"}, {"X-Accel-Buffering", "no"}};
@@ -245,7 +254,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
     } else {
       writer_.send({200, format_->whole(answers_, usage), "application/json", headers_});
     }
-    ended_ = true;
+    end();
   }
 
   // A prompt counts once, and as cached what its first answer found in the cache.
@@ -279,8 +288,13 @@ class Generation : public std::enable_shared_from_this<Generation> {
                             n_tokens_out(), 0});
   }
 
-  void fail(const ApiError& error, service::Outcome outcome) {
+  void end() {
     ended_ = true;
+    watch_.reset();
+  }
+
+  void fail(const ApiError& error, service::Outcome outcome) {
+    end();
     cancel();
     close_meter(outcome);
     if (begun_ && request_.stream) {
@@ -312,6 +326,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   size_t n_left_;
   std::vector<uint64_t> ids_;
   std::deque<std::pair<size_t, service::GenerationEvent>> held_;
+  std::shared_ptr<void> watch_;  // of the key or session, while the answer runs
   bool begun_ = false;
   bool ended_ = false;
 };

@@ -4,8 +4,10 @@
 #include <thread>
 #include <utility>
 
+#include "api/credential.h"
 #include "api/endpoint.h"
 #include "base/bounded_queue.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "net/access.h"
 
@@ -13,6 +15,7 @@ namespace maru::api {
 namespace {
 
 constexpr size_t kMaxQueuedTasks = 256;
+constexpr size_t kMaxSlowTasks = 16;
 
 // "application/json", with or without parameters; a body without a type is taken as JSON.
 bool is_json(std::string_view content_type) {
@@ -25,7 +28,7 @@ bool is_json(std::string_view content_type) {
 // Threads for what takes longer than a connection's thread may be held.
 class Workers {
  public:
-  explicit Workers(uint32_t n_threads) : tasks_(kMaxQueuedTasks) {
+  Workers(uint32_t n_threads, size_t max_tasks) : tasks_(max_tasks) {
     for (uint32_t i = 0; i < std::max(1u, n_threads); ++i) {
       threads_.emplace_back([this] {
         while (auto task = tasks_.pop()) (*task)();
@@ -56,7 +59,7 @@ void run_guarded(const Endpoint& endpoint, const Call& call) {
 
 struct ApiServer::Impl {
   std::shared_ptr<ApiContext> context = std::make_shared<ApiContext>();
-  std::unique_ptr<Workers> workers;
+  std::unique_ptr<Workers> workers, slow_worker;
   // Set once the port is known, which is after the first client may connect.
   std::unique_ptr<const net::AccessPolicy> access_owner;
   std::atomic<const net::AccessPolicy*> access = nullptr;
@@ -66,48 +69,78 @@ struct ApiServer::Impl {
   void record(const net::ExchangeRecord& exchange);
 };
 
-void ApiServer::Impl::handle(net::Request request, net::ResponseWriter writer) {
-  const auto refuse = [&](const ApiError& error, std::vector<net::Header> headers = {}) {
-    net::Response response = error_response(error);
-    std::move(headers.begin(), headers.end(), std::back_inserter(response.headers));
-    writer.send(std::move(response));
-  };
-  const net::AccessPolicy* const policy = access.load();
-  if (!policy) return refuse(make_http_error(503, "the server is starting"));
-  if (const Status status = policy->check_site(request); !status) {
-    return refuse(to_api_error(status.error()));
+namespace {
+
+void refuse(const net::ResponseWriter& writer, const ApiError& error,
+            std::vector<net::Header> headers = {}) {
+  net::Response response = error_response(error);
+  std::move(headers.begin(), headers.end(), std::back_inserter(response.headers));
+  writer.send(std::move(response));
+}
+
+// Refusals are kept, where somebody is known who was refused.
+void record_refusal(const ApiContext& context, const Endpoint& endpoint,
+                    const service::Identity& identity) {
+  if (!identity.is_person()) return;
+  const Json detail{{"scope", service::scope_name(endpoint.access.scope)},
+                    {"key", identity.key_id}};
+  const Status kept = context.accounts->record(
+      {identity.user_id, "scope.refuse", endpoint.name, dump_json(detail)});
+  if (!kept) log_warning("a refusal was not recorded: {}", kept.error().to_string());
+}
+
+Status let_in(const Match& match, Call& call) {
+  const Endpoint* const endpoint = match.endpoint;
+  if (endpoint != nullptr && endpoint->access.who == Who::kAll) return {};
+  MARU_ASSIGN_OR_RETURN(const service::Credential credential, read_credential(call.request));
+  MARU_ASSIGN_OR_RETURN(call.identity, call.context->sign_in->identify(credential));
+  if (endpoint == nullptr) return {};
+  Status allowed = check_access(endpoint->access, call.identity);
+  if (!allowed && allowed.error().code == ErrorCode::kForbidden) {
+    record_refusal(*call.context, *endpoint, call.identity);
   }
-  Match match = find_endpoint(request.method, request.path);
-  service::Identity identity;
-  if (!match.endpoint || match.endpoint->access.who != Who::kAll) {
-    if (const Status status = policy->check_key(request); !status) {
-      return refuse(to_api_error(status.error()));
-    }
-    identity.caller = request.remote_address;
-    identity.scopes = service::Scopes::all();
+  return allowed;
+}
+
+// Who asks comes before what is asked: paths tell nothing to strangers.
+void serve(const Match& match, Call call) {
+  const net::Request& request = call.request;
+  if (const Status status = let_in(match, call); !status) {
+    return refuse(call.writer, to_api_error(status.error()));
   }
   if (!match.endpoint && match.allowed_methods.empty()) {
-    return refuse(
-        make_http_error(404, "Invalid URL (" + request.method + " " + request.path + ")"));
+    return refuse(call.writer, make_http_error(404, "Invalid URL (" + request.method + " " +
+                                                        request.path + ")"));
   }
   if (!match.endpoint) {
-    return refuse(make_http_error(405, request.path + " takes " + match.allowed_methods),
+    return refuse(call.writer,
+                  make_http_error(405, request.path + " takes " + match.allowed_methods),
                   {{"Allow", match.allowed_methods}});
   }
-  if (const Status status = check_access(match.endpoint->access, identity); !status) {
-    return refuse(to_api_error(status.error()));
+  const bool has_body = request.method == "POST" || request.method == "PATCH";
+  if (has_body && !is_json(request.header("content-type"))) {
+    return refuse(call.writer, make_http_error(415, "the body must be application/json"));
   }
-  if (request.method == "POST" && !is_json(request.header("content-type"))) {
-    return refuse(make_http_error(415, "the body must be application/json"));
+  run_guarded(*match.endpoint, call);
+}
+
+}  // namespace
+
+void ApiServer::Impl::handle(net::Request request, net::ResponseWriter writer) {
+  const net::AccessPolicy* const policy = access.load();
+  if (!policy) return refuse(writer, make_http_error(503, "the server is starting"));
+  if (const Status status = policy->check_site(request); !status) {
+    return refuse(writer, to_api_error(status.error()));
   }
-  Call call{context, std::move(request), std::move(writer), std::move(match.path_arguments),
-            std::move(identity)};
-  const Endpoint& endpoint = *match.endpoint;
-  if (endpoint.run == Run::kInline) return run_guarded(endpoint, call);
-  const net::ResponseWriter held = call.writer;
-  if (!workers->try_run([&endpoint, call = std::move(call)] { run_guarded(endpoint, call); })) {
-    held.send(error_response(to_api_error(
-        Error{ErrorCode::kRateLimited, "too many requests are waiting", "try again in a moment"})));
+  Match match = find_endpoint(request.method, request.path);
+  const net::ResponseWriter held = writer;
+  Call call{context, std::move(request), std::move(writer), std::move(match.path_arguments), {}};
+  const Run run = match.endpoint ? match.endpoint->run : Run::kWorker;
+  if (run == Run::kInline) return serve(match, std::move(call));
+  Workers& lane = run == Run::kSlow ? *slow_worker : *workers;
+  if (!lane.try_run([match = std::move(match), call = std::move(call)] { serve(match, call); })) {
+    refuse(held, to_api_error(Error{ErrorCode::kRateLimited, "too many requests are waiting",
+                                    "try again in a moment"}));
   }
 }
 
@@ -127,18 +160,19 @@ void ApiServer::Impl::record(const net::ExchangeRecord& exchange) {
 }
 
 Result<std::unique_ptr<ApiServer>> ApiServer::start(
-    ApiOptions options, std::shared_ptr<service::GenerationService> service) {
-  const net::AccessOptions access{options.http.host, options.http.port, options.allowed_hosts,
-                                  options.allowed_origins, options.keys};
-  if (auto checked = net::AccessPolicy::create(access); !checked) {
-    return std::move(checked).error();
-  }
+    ApiOptions options, std::shared_ptr<service::GenerationService> service,
+    std::shared_ptr<service::Accounts> accounts, std::shared_ptr<service::SignIn> sign_in) {
+  net::AccessOptions sites{options.http.host, 0, options.allowed_hosts, options.allowed_origins};
   auto impl = std::make_unique<Impl>();
   impl->context->service = std::move(service);
+  impl->context->accounts = std::move(accounts);
+  impl->context->sign_in = std::move(sign_in);
+  impl->context->secure_cookies = options.secure_cookies;
   impl->context->heartbeat = options.heartbeat;
   impl->context->metering = options.metering;
   impl->context->usage = options.usage;
-  impl->workers = std::make_unique<Workers>(options.n_workers);
+  impl->workers = std::make_unique<Workers>(options.n_workers, kMaxQueuedTasks);
+  impl->slow_worker = std::make_unique<Workers>(1, kMaxSlowTasks);
   Impl* const self = impl.get();  // outlives the server, which it owns
   options.http.make_error = [](int status, std::string_view message) {
     return error_response(make_http_error(status, message));
@@ -151,10 +185,8 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(
                                        [self](net::Request request, net::ResponseWriter writer) {
                                          self->handle(std::move(request), std::move(writer));
                                        }));
-  net::AccessOptions bound = access;
-  bound.port = impl->server->port();
-  MARU_ASSIGN_OR_RETURN(auto policy, net::AccessPolicy::create(std::move(bound)));
-  impl->access_owner = std::make_unique<const net::AccessPolicy>(std::move(policy));
+  sites.port = impl->server->port();
+  impl->access_owner = std::make_unique<const net::AccessPolicy>(std::move(sites));
   impl->access.store(impl->access_owner.get());
   return std::unique_ptr<ApiServer>(new ApiServer(std::move(impl)));
 }

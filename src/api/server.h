@@ -1,4 +1,5 @@
-// The OpenAI-compatible API over a GenerationService: endpoints, access rules, metrics and log.
+// The OpenAI-compatible API over a GenerationService: endpoints, who may
+// call them, metrics and log.
 #pragma once
 
 #include <chrono>
@@ -11,15 +12,16 @@
 #include "net/server.h"
 #include "service/generation.h"
 #include "service/metering.h"
+#include "service/sign_in.h"
 #include "service/usage_report.h"
 
 namespace maru::api {
 
 struct ApiOptions {
   net::ServerOptions http;  // make_error and on_exchange are set by the ApiServer
-  // See net::AccessOptions.
-  std::vector<std::string> allowed_hosts, allowed_origins, keys;
-  uint32_t n_workers = 2;  // threads that tokenise and render templates
+  std::vector<std::string> allowed_hosts, allowed_origins;  // see net::AccessOptions
+  bool secure_cookies = false;  // sessions' cookies are for https only, whatever a request says
+  uint32_t n_workers = 2;       // threads that tokenise and render templates
   std::chrono::milliseconds heartbeat{2'000};
   // Usage, prices and limits; null: requests are neither counted nor limited.
   std::shared_ptr<service::Metering> metering;
@@ -28,9 +30,10 @@ struct ApiOptions {
 
 class ApiServer {
  public:
-  // Listens at once. Errors: those of net::AccessPolicy::create and net::Server::start.
+  // Listens at once. Errors: those of net::Server::start.
   static Result<std::unique_ptr<ApiServer>> start(
-      ApiOptions options, std::shared_ptr<service::GenerationService> service);
+      ApiOptions options, std::shared_ptr<service::GenerationService> service,
+      std::shared_ptr<service::Accounts> accounts, std::shared_ptr<service::SignIn> sign_in);
   ~ApiServer();
 
   uint16_t port() const;

@@ -7,6 +7,7 @@
 
 #include <future>
 
+#include "base/testing/test_folder.h"
 #include "text/tokenizer.h"
 
 namespace maru::api {
@@ -64,7 +65,13 @@ TEST(ApiServer, HandlersInTheEngineDoNotOwnTheService) {
   const std::weak_ptr<service::GenerationService> watched = service;
   ApiOptions options;
   options.http.port = 0;
-  auto server = ApiServer::start(options, service);
+  const TestFolder folder;
+  const auto opened = service::open_database(folder.path("maru.db"));
+  ASSERT_TRUE(opened) << opened.error().message;
+  const auto accounts = std::make_shared<service::Accounts>(*opened);
+  auto server = ApiServer::start(
+      options, service, accounts,
+      std::make_shared<service::SignIn>(*opened, accounts, service::SignInOptions{}));
   ASSERT_TRUE(server) << server.error().message;
   const int fd = send_request((*server)->port());
   ASSERT_EQ(engine->submitted.get_future().wait_for(std::chrono::seconds(20)),
@@ -73,17 +80,6 @@ TEST(ApiServer, HandlersInTheEngineDoNotOwnTheService) {
   service.reset();
   EXPECT_TRUE(watched.expired());
   close(fd);
-}
-
-TEST(ApiServer, RefusesToStartWithoutAKeyBeyondLoopback) {
-  const auto service = std::make_shared<service::GenerationService>(
-      std::make_shared<HoldingEngine>(), std::vector<service::ServedModel>{});
-  ApiOptions options;
-  options.http.host = "0.0.0.0";
-  options.http.port = 0;
-  const auto server = ApiServer::start(options, service);
-  ASSERT_FALSE(server);
-  EXPECT_EQ(server.error().param, "keys");
 }
 
 }  // namespace

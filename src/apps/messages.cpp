@@ -50,8 +50,8 @@ In this terminal: maru chat. Ctrl-C stops the server.)",
   print(answer.choices[0].message.content)
 
 터미널에서는: maru chat. Ctrl-C 를 누르면 서버가 멈춥니다.)"},
-    {Message::kServeNeedsKey, "Clients need one of the keys of your settings.",
-     "클라이언트는 설정에 있는 키 하나가 필요합니다."},
+    {Message::kServeNeedsKey, "Clients need an API key: 'maru keys add NAME' makes one.",
+     "클라이언트에는 API 키가 필요합니다: 'maru keys add 이름' 으로 만듭니다."},
     {Message::kStopping, "Stopping ...", "멈추는 중 ..."},
     {Message::kChatWelcome, "Chatting with {}. /help shows the commands, Ctrl-D leaves.",
      "{} 모델과 대화합니다. /help 는 명령을 보여 주고, Ctrl-D 로 나갑니다."},
@@ -97,6 +97,28 @@ Ctrl-C 는 답을 멈추거나 입력한 줄을 비웁니다.)"},
      "{1} 에서 {0} 을(를) 복원했습니다: 표 버전 {2}."},
     {Message::kRestoredKept, "The data from before is kept as {}.",
      "이전 데이터는 {} 에 남아 있습니다."},
+    {Message::kServeOpen,
+     "There is no account: everybody on this machine may use it without login ('maru users add' "
+     "changes that).",
+     "계정이 없습니다: 이 컴퓨터에서는 누구나 로그인 없이 쓸 수 있습니다 ('maru users add' 로 "
+     "계정을 만들면 바뀝니다)."},
+    {Message::kServeFirstAdmin,
+     "There is no account yet. This link makes the first admin; it works once, for a day:\n  {}",
+     "아직 계정이 없습니다. 이 링크로 첫 관리자를 만듭니다. 하루 동안 한 번만 쓸 수 있습니다:\n  "
+     "{}"},
+    {Message::kAskPassword, "Password: ", "비밀번호: "},
+    {Message::kAskPasswordAgain, "Once more: ", "한 번 더: "},
+    {Message::kNoUsers, "There are no accounts.", "계정이 없습니다."},
+    {Message::kUserAdded, "Added {} ({}): {}", "{} ({}) 계정을 만들었습니다: {}"},
+    {Message::kUserChanged, "Changed {}.", "{} 계정을 바꾸었습니다."},
+    {Message::kNoGroups, "There are no groups.", "그룹이 없습니다."},
+    {Message::kGroupLine, "{}\n  members:{}\n  allows:{}", "{}\n  구성원:{}\n  허용:{}"},
+    {Message::kGroupAdded, "Added the group {}: {}", "{} 그룹을 만들었습니다: {}"},
+    {Message::kGroupChanged, "Changed the group {}.", "{} 그룹을 바꾸었습니다."},
+    {Message::kNoKeys, "There are no keys.", "키가 없습니다."},
+    {Message::kKeyMade, "Made {}. The key is shown this once:",
+     "{} 키를 만들었습니다. 키는 지금 한 번만 보여 줍니다:"},
+    {Message::kKeyRevoked, "Revoked {}.", "{} 키를 취소했습니다."},
 }};
 
 constexpr bool table_is_in_order() {

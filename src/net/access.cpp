@@ -82,24 +82,6 @@ bool equal_in_constant_time(std::string_view a, std::string_view b) {
 AccessPolicy::AccessPolicy(AccessOptions options)
     : options_(std::move(options)), loopback_(is_loopback_host(options_.listen_host)) {}
 
-Result<AccessPolicy> AccessPolicy::create(AccessOptions options) {
-  if (!is_loopback_host(options.listen_host) && options.keys.empty()) {
-    return Error{ErrorCode::kInvalidArgument,
-                 "listening on " + options.listen_host + " needs a key, and none is configured",
-                 "set a key in the configuration, or listen on 127.0.0.1", "keys"};
-  }
-  for (const std::string& key : options.keys) {
-    const bool visible =
-        std::none_of(key.begin(), key.end(), [](char c) { return c <= ' ' || c == 0x7f; });
-    if (key.empty() || !visible) {
-      return Error{ErrorCode::kInvalidArgument,
-                   "a key is empty or holds a space, a control character or another than ASCII",
-                   "use visible ASCII characters", "keys"};
-    }
-  }
-  return AccessPolicy(std::move(options));
-}
-
 bool AccessPolicy::knows_host(std::string_view text, uint16_t default_port) const {
   const std::optional<HostPort> given = split_host(text);
   if (!given) return false;
@@ -138,30 +120,6 @@ Status AccessPolicy::check_site(const Request& request) const {
     }
   }
   return {};
-}
-
-Status AccessPolicy::check_key(const Request& request) const {
-  if (loopback_) return {};
-  constexpr std::string_view kScheme = "Bearer ";
-  std::string_view value = request.header("authorization");
-  if (value.size() < kScheme.size() ||
-      !equal_ignoring_case(value.substr(0, kScheme.size()), kScheme)) {
-    return Error{ErrorCode::kUnauthenticated, "no API key was given",
-                 "send the header Authorization: Bearer <key>"};
-  }
-  value.remove_prefix(kScheme.size());
-  bool known = false;
-  for (const std::string& key : options_.keys) known |= equal_in_constant_time(value, key);
-  if (!known) {
-    return Error{ErrorCode::kUnauthenticated, "the API key is not known to this server",
-                 "check the key in the server's configuration"};
-  }
-  return {};
-}
-
-Status AccessPolicy::check(const Request& request) const {
-  MARU_RETURN_IF_ERROR(check_site(request));
-  return check_key(request);
 }
 
 }  // namespace maru::net

@@ -1,5 +1,5 @@
-// Who may talk to the server: known Host and Origin values (against DNS rebinding), and a key on
-// any address that is not loopback. Immutable once made; thread-safe.
+// From where the server may be talked to: known Host and Origin values (against DNS rebinding).
+// Immutable; thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -25,23 +25,16 @@ struct AccessOptions {
   std::vector<std::string> allowed_hosts;
   // Further Origin values, whole: "https://chat.example". Those of known hosts are known already.
   std::vector<std::string> allowed_origins;
-  std::vector<std::string> keys;  // one of them is wanted unless listen_host is loopback
 };
 
 class AccessPolicy {
  public:
-  // Errors: kInvalidArgument when listen_host is not loopback and there is no key, or a key is
-  // empty or has white space or control characters.
-  static Result<AccessPolicy> create(AccessOptions options);
+  explicit AccessPolicy(AccessOptions options);
 
-  // Errors: kForbidden (Host, Origin), kUnauthenticated (key).
-  Status check(const Request& request) const;
-  // The first half of check(): Host and Origin.
+  // Errors: kForbidden.
   Status check_site(const Request& request) const;
-  Status check_key(const Request& request) const;
 
  private:
-  explicit AccessPolicy(AccessOptions options);
   bool knows_host(std::string_view host, uint16_t default_port) const;
   bool knows_origin(std::string_view origin) const;
 

@@ -35,7 +35,7 @@ def test_models_are_listed_and_found(client):
 
 
 def test_health_ready_and_metrics(http, server):
-    assert http.get("/health").json() == {"status": "ok"}
+    assert http.get("/health").json() == {"status": "ok", "login": "not_needed"}
     assert http.get("/ready").json() == {"status": "ready"}
     before = server.metric("maru_http_requests_total", endpoint="health", status="200")
     assert http.head("/health").content == b""

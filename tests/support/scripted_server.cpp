@@ -1,7 +1,9 @@
 // The real API over the scripted engine: `maru_scripted_server TOKENIZER_GGUF [key=value...]`
 // prints its port on standard output and serves until standard input ends. Every scenario is a
-// model; "no-template" has none. Keys: context, heartbeat_ms, max_running, max_body_bytes,
-// database, refresh_ms.
+// model; "no-template" has none. Keys: context, heartbeat_ms, max_running, max_body_bytes, database
+// (a path, and usage is metered there; default: one of its own, without), refresh_ms, key (a static
+// one), login (1: as beyond loopback).
+// `maru_scripted_server --endpoints` prints the table of endpoints as JSON.
 #include <unistd.h>
 
 #include <charconv>
@@ -9,14 +11,17 @@
 #include <map>
 #include <string>
 
+#include "api/endpoint.h"
 #include "api/server.h"
+#include "base/json.h"
 #include "base/log.h"
+#include "base/testing/test_folder.h"
 #include "engine/scripted_engine.h"
 #include "formats/gguf.h"
 #include "service/generation.h"
 #include "service/metering.h"
+#include "service/sign_in.h"
 #include "service/usage_report.h"
-#include "store/database.h"
 #include "text/chat_template.h"
 
 namespace maru {
@@ -44,7 +49,23 @@ uint32_t read_number(const std::map<std::string, std::string>& settings, const c
   return value;
 }
 
-int serve(const std::string& tokenizer_path, const std::map<std::string, std::string>& settings) {
+// The table of who may call what, for suites that walk through it.
+int print_endpoints() {
+  constexpr const char* kWho[] = {"all", "caller", "person", "auditor", "admin"};
+  Json list = Json::array();
+  for (const api::Endpoint* endpoint : api::all_endpoints()) {
+    list.push_back({{"name", endpoint->name},
+                    {"method", endpoint->method},
+                    {"pattern", endpoint->pattern},
+                    {"who", kWho[static_cast<size_t>(endpoint->access.who)]},
+                    {"scope", service::scope_name(endpoint->access.scope)}});
+  }
+  std::printf("%s\n", dump_json(list).c_str());
+  return 0;
+}
+
+int serve(const std::string& tokenizer_path, const std::map<std::string, std::string>& settings,
+          const std::string& database_path) {
   auto file = formats::GgufFile::open(tokenizer_path);
   if (!file) return fail(file.error());
   auto loaded = text::Tokenizer::from_gguf(*file);
@@ -73,19 +94,24 @@ int serve(const std::string& tokenizer_path, const std::map<std::string, std::st
   options.http.max_body_bytes = read_number(settings, "max_body_bytes", 32u << 20);
   options.heartbeat = std::chrono::milliseconds(read_number(settings, "heartbeat_ms", 2000));
   options.allowed_hosts = {"maru.example"};
-  if (const auto path = settings.find("database"); path != settings.end()) {
-    auto database = store::Database::open(path->second);
-    if (!database) return fail(database.error());
-    const std::shared_ptr<store::Database> shared = *std::move(database);
+  const auto database = service::open_database(database_path);
+  if (!database) return fail(database.error());
+  if (settings.contains("database")) {
     service::MeteringOptions metering;
     metering.refresh_ms = read_number(settings, "refresh_ms", 2000);
-    auto started = service::Metering::start(shared, metering);
+    auto started = service::Metering::start(*database, metering);
     if (!started) return fail(started.error());
     options.metering = *std::move(started);
-    options.usage = std::make_shared<service::UsageReport>(shared, "usd");
+    options.usage = std::make_shared<service::UsageReport>(*database, "usd");
   }
+  const auto accounts = std::make_shared<service::Accounts>(*database, service::record_act);
+  service::SignInOptions sign_in;
+  const auto key = settings.find("key");
+  if (key != settings.end()) sign_in.static_keys = {key->second};
+  sign_in.is_loopback = read_number(settings, "login", 0) == 0;
   auto server = api::ApiServer::start(
-      options, std::make_shared<service::GenerationService>(engine, std::move(models)));
+      options, std::make_shared<service::GenerationService>(engine, std::move(models)), accounts,
+      std::make_shared<service::SignIn>(*database, accounts, sign_in));
   if (!server) return fail(server.error());
   std::printf("%u\n", static_cast<unsigned>((*server)->port()));
   std::fflush(stdout);
@@ -104,6 +130,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: %s TOKENIZER_GGUF [key=value...]\n", argv[0]);
     return 2;
   }
+  if (std::string(argv[1]) == "--endpoints") return maru::print_endpoints();
   std::map<std::string, std::string> settings;
   for (int i = 2; i < argc; ++i) {
     const std::string setting = argv[i];
@@ -112,5 +139,8 @@ int main(int argc, char** argv) {
       settings[setting.substr(0, equals)] = setting.substr(equals + 1);
     }
   }
-  return maru::serve(argv[1], settings);
+  const auto database = settings.find("database");
+  if (database != settings.end()) return maru::serve(argv[1], settings, database->second);
+  const maru::TestFolder folder;
+  return maru::serve(argv[1], settings, folder.path("maru.db"));
 }

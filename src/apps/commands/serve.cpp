@@ -10,6 +10,8 @@
 #include "apps/terminal.h"
 #include "base/log.h"
 #include "kernels/dispatch.h"
+#include "net/access.h"
+#include "service/sign_in.h"
 
 namespace maru::apps {
 namespace {
@@ -22,15 +24,38 @@ api::ApiOptions api_options(const service::Settings& settings) {
   options.http.port = static_cast<uint16_t>(settings.port);
   options.allowed_hosts = settings.allowed_hosts;
   options.allowed_origins = settings.allowed_origins;
-  options.keys = settings.keys;
+  options.secure_cookies = settings.secure_cookies == "on";
   return options;
 }
 
+service::SignInOptions sign_in_options(const service::Settings& settings) {
+  service::SignInOptions options;
+  options.is_loopback = net::is_loopback_host(settings.host);
+  options.static_keys = settings.keys;
+  options.shares_prefixes = settings.prefix_sharing == "organisation";
+  return options;
+}
+
+// Whether everybody is let in, in the terminal and the log; the first admin's link where nobody is.
+// The link is a secret: it goes to the terminal only.
+Status say_who_may_come(const Context& context, service::SignIn& sign_in, const std::string& url) {
+  MARU_ASSIGN_OR_RETURN(const bool open, sign_in.is_open());
+  if (open) {
+    log_info("there is no account: requests of this machine need no login");
+    write_stdout(context.say(Message::kServeOpen) + "\n");
+    return {};
+  }
+  if (net::is_loopback_host(context.settings().host)) return {};
+  MARU_ASSIGN_OR_RETURN(const auto token, sign_in.make_first_admin_token());
+  if (!token) return {};
+  log_info("there is no account: a link that makes the first admin is in the terminal");
+  write_stdout(context.say(Message::kServeFirstAdmin, url + "/first-admin#" + *token) + "\n");
+  return {};
+}
+
 void say_what_next(const Context& context, const Host& host, const std::string& model,
-                   uint16_t port) {
-  const std::string url = server_url(context.settings().host, port);
+                   const std::string& url, bool needs_key) {
   // Keys never reach a screen: the example leaves a place for one.
-  const bool needs_key = !context.settings().keys.empty();
   std::string text = context.say(Message::kServing, model, url) + "\n";
   if (host.plan().is_below_model_context) {
     text += context.say(Message::kSmallerContext, host.plan().context_length,
@@ -48,16 +73,27 @@ void say_what_next(const Context& context, const Host& host, const std::string& 
 Result<int> run(const Context& context) {
   hold_stop_signals();
   const auto begin = std::chrono::steady_clock::now();
+  const service::Settings& settings = context.settings();
+  MARU_RETURN_IF_ERROR(service::check_static_keys(settings.keys));
+  MARU_ASSIGN_OR_RETURN(const auto database,
+                        service::open_database(service::database_location(settings)));
+  const auto accounts = std::make_shared<service::Accounts>(database, service::record_act);
+  const auto sign_in =
+      std::make_shared<service::SignIn>(database, accounts, sign_in_options(settings));
   MARU_ASSIGN_OR_RETURN(const auto host, Host::start(context, Prefixes::kOnDisk));
-  MARU_ASSIGN_OR_RETURN(const auto server, api::ApiServer::start(api_options(context.settings()),
-                                                                 host->shared_service()));
+  MARU_ASSIGN_OR_RETURN(
+      const auto server,
+      api::ApiServer::start(api_options(settings), host->shared_service(), accounts, sign_in));
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
   const std::string& model = host->service().models().front().name;
   log_info("serving {} on port {}: context {}, KV cache {}, kernels {}, ready after {:.2f} s",
            model, server->port(), host->plan().context_length,
            service::format_bytes(host->plan().kv_pool_bytes), kernels::isa_name(host->isa()),
            taken.count());
-  say_what_next(context, *host, model, server->port());
+  MARU_ASSIGN_OR_RETURN(const bool open, sign_in->is_open());
+  const std::string url = server_url(settings.host, server->port());
+  say_what_next(context, *host, model, url, !open);
+  MARU_RETURN_IF_ERROR(say_who_may_come(context, *sign_in, url));
   wait_for_stop_signal();
   write_stderr(context.say(Message::kStopping) + "\n");
   server->stop(kGrace);
@@ -66,16 +102,17 @@ Result<int> run(const Context& context) {
 
 CommandBody declare(Options& options) {
   options.engine_settings();
-  for (const char* key :
-       {"host", "port", "max_running", "speculation", "draft_model", "max_waiting",
-        "prefix_cache_disk_mib", "allowed_hosts", "allowed_origins"}) {
+  for (const char* key : {"host", "port", "max_running", "speculation", "draft_model",
+                          "max_waiting", "prefix_cache_disk_mib", "prefix_sharing", "allowed_hosts",
+                          "allowed_origins", "secure_cookies"}) {
     options.setting(key);
   }
   options.examples(
       "  maru serve\n"
       "  maru serve --model model.gguf --port 9000\n"
-      "  MARU_KEYS=$(openssl rand -hex 24) maru serve --host 0.0.0.0\n"
-      "Speaks the OpenAI API at http://localhost:8080/v1. Any address but loopback wants keys.");
+      "  maru serve --host 0.0.0.0\n"
+      "Speaks the OpenAI API at http://localhost:8080/v1. Without an account it needs no login on\n"
+      "loopback; elsewhere the first start prints a link that makes an admin.");
   return [](const Context& context) { return run(context); };
 }
 
