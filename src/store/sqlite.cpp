@@ -133,7 +133,9 @@ Status migrate(const std::string& path, const SqliteOptions& options, int target
 
 Result<std::unique_ptr<SqliteConnection>> open_writer(const std::string& path,
                                                       const SqliteOptions& options) {
-  MARU_ASSIGN_OR_RETURN(auto writer, SqliteConnection::open(path, {.vfs = options.vfs}));
+  MARU_ASSIGN_OR_RETURN(
+      auto writer, SqliteConnection::open(
+                       path, {.vfs = options.vfs, .checkpoint_pages = options.checkpoint_pages}));
   MARU_RETURN_IF_ERROR(writer->run("PRAGMA journal_mode = WAL"));
   return writer;
 }

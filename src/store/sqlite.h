@@ -19,6 +19,7 @@ struct SqliteOptions {
       {};  // a registered VFS, whose files need no folder and no lock; empty: the disk
   std::span<const Migration* const> migrations = all_migrations();
   std::optional<int> version = {};  // of the tables; default: the newest. Lower ones go down.
+  int checkpoint_pages = 1000;      // of the log, before a writer brings it into the file
   int lock_patience_ms = 3000;      // for those who have the file, where it must be had alone
 };
 

@@ -147,7 +147,6 @@ Status SqliteConnection::configure() {
   for (const char* sql : {
            "PRAGMA trusted_schema = OFF", "PRAGMA cell_size_check = ON",
            "PRAGMA synchronous = FULL",             // an acknowledged commit is on the disk
-           "PRAGMA wal_autocheckpoint = 1000",      // pages: 4 MB of log
            "PRAGMA journal_size_limit = 16777216",  // bytes that the log keeps after a checkpoint
            "PRAGMA cache_size = -8192",             // KiB
            "PRAGMA temp_store = MEMORY",            // a full disk does not end a read that sorts
@@ -155,6 +154,7 @@ Status SqliteConnection::configure() {
        }) {
     MARU_RETURN_IF_ERROR(run(sql));
   }
+  sqlite3_wal_autocheckpoint(handle_, options_.checkpoint_pages);
   MARU_RETURN_IF_ERROR(
       run(options_.foreign_keys ? "PRAGMA foreign_keys = ON" : "PRAGMA foreign_keys = OFF"));
   if (options_.is_reader) MARU_RETURN_IF_ERROR(run("PRAGMA query_only = ON"));

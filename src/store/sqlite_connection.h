@@ -18,11 +18,12 @@
 namespace maru::store {
 
 struct ConnectionOptions {
-  std::string vfs = {};      // a registered VFS; empty: the file system
-  bool is_reader = false;    // refuses to change anything
-  bool foreign_keys = true;  // off while tables are rebuilt by a migration
-  bool keeps_log = false;    // leaves the log as it is when closed
-  int busy_ms = 10000;       // how long to wait for other processes
+  std::string vfs = {};         // a registered VFS; empty: the file system
+  bool is_reader = false;       // refuses to change anything
+  bool foreign_keys = true;     // off while tables are rebuilt by a migration
+  bool keeps_log = false;       // leaves the log as it is when closed
+  int checkpoint_pages = 1000;  // of the log, before it is brought into the file: 4 MB
+  int busy_ms = 10000;          // how long to wait for other processes
 };
 
 // The file's mark in its header, so that another program's file is not taken for ours: "MARU".
