@@ -47,6 +47,10 @@ int64_t Row::integer_or(size_t column, int64_t other) const {
 
 Result<std::unique_ptr<Database>> Database::open(const std::string& location,
                                                  const DatabaseOptions& options) {
+  if (location.starts_with("postgresql://") || location.starts_with("postgres://")) {
+    return Error{ErrorCode::kInvalidArgument, "this version of Maru keeps its data in SQLite only",
+                 "leave database_url empty"};
+  }
   return open_sqlite(location, {.n_readers = options.n_readers});
 }
 
