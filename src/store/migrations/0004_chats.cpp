@@ -58,11 +58,8 @@ constexpr const char* kUp[] = {
 };
 
 constexpr const char* kDown[] = {
-    "DROP TABLE message_words",
-    "DROP TABLE messages",
-    "DROP TABLE chat_tags",
-    "DROP TABLE chats",
-    "DROP TABLE folders",
+    "DROP TABLE message_words", "DROP TABLE messages", "DROP TABLE chat_tags",
+    "DROP TABLE chats",         "DROP TABLE folders",
 };
 
 }  // namespace
