@@ -121,6 +121,13 @@ std::optional<service::Role> read_role(ObjectReader& body) {
   return role;
 }
 
+void refuse_attempts(const Call& call, int64_t seconds) {
+  ApiError error = to_api_error(
+      Error{ErrorCode::kRateLimited, "too many logins have failed", "wait before trying again"});
+  error.retry_after_seconds = static_cast<int>(seconds);
+  call.fail(error);
+}
+
 void answer_done(const Call& call, const Status& status) {
   if (!status) return call.fail(to_api_error(status.error()));
   call.answer(R"({"done":true})");

@@ -47,6 +47,8 @@ void answer_with_list(const Call& call, const Result<std::vector<T>>& items, Pri
     return Json{{"data", std::move(data)}};
   });
 }
+// 429 with Retry-After, for logins that failed too often.
+void refuse_attempts(const Call& call, int64_t seconds);
 // {"done": true}
 void answer_done(const Call& call, const Status& status);
 

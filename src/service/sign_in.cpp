@@ -247,11 +247,11 @@ Status SignIn::end_other_sessions(const Identity& who) {
   });
 }
 
-Status SignIn::change_password(const Identity& who, const std::string& current,
+Status SignIn::change_password(const Identity& who, const LoginAttempt& attempt,
                                const std::string& wanted) {
   MARU_ASSIGN_OR_RETURN(const User before, accounts_->find_user(who.user_id));
-  if (!is_password_right(before.password_hash, current)) {
-    limiter_.note_failure(before.name, "", clock_());
+  if (!is_password_right(before.password_hash, attempt.password)) {
+    limiter_.note_failure(before.name, attempt.remote, clock_());
     return Error{ErrorCode::kInvalidArgument, "the current password is wrong", "",
                  "current_password"};
   }

@@ -74,8 +74,9 @@ class SignIn {
   Result<std::vector<Session>> list_sessions(const std::string& user_id) const;
   Status end_session(const Identity& who, const std::string& session_id);
   Status end_other_sessions(const Identity& who);
-  // Ends all other sessions. Errors: kInvalidArgument, param "current_password" or "password".
-  Status change_password(const Identity& who, const std::string& current,
+  // `attempt`: with the account's own name and its current password, counted as a login is. Ends
+  // all other sessions. Errors: kInvalidArgument, param "current_password" or "password".
+  Status change_password(const Identity& who, const LoginAttempt& attempt,
                          const std::string& wanted);
 
   // A token that makes the first admin, once, within a day; none if there is an account.

@@ -194,10 +194,15 @@ TEST_F(SignInTest, ChangingThePasswordEndsOtherSessions) {
   const auto here = log_in("ann", kPassword), there = log_in("ann", kPassword);
   ASSERT_TRUE(here && there);
   const Identity who = *with_session(here->token);
-  EXPECT_EQ(sign_in_->change_password(who, "wrong", "another password").error().param,
+  EXPECT_EQ(sign_in_->change_password(who, {"ann", "wrong", "10.0.0.1", ""}, "another password")
+                .error()
+                .param,
             "current_password");
-  EXPECT_EQ(sign_in_->change_password(who, kPassword, "short").error().param, "password");
-  ASSERT_TRUE(sign_in_->change_password(who, kPassword, "another password"));
+  EXPECT_EQ(
+      sign_in_->change_password(who, {"ann", kPassword, "10.0.0.1", ""}, "short").error().param,
+      "password");
+  ASSERT_TRUE(
+      sign_in_->change_password(who, {"ann", kPassword, "10.0.0.1", ""}, "another password"));
   EXPECT_TRUE(with_session(here->token));
   EXPECT_FALSE(with_session(there->token));
   EXPECT_FALSE(log_in("ann", kPassword));

@@ -354,6 +354,17 @@ def test_logins_are_limited(house):
         pass
 
 
+def test_a_stolen_session_cannot_guess_the_password(house):
+    add_user(house.home, "vic")
+    with log_in(house.http, "vic") as session:
+        def guess(current):
+            body = {"current_password": current, "password": "a new password"}
+            return session.post("/api/me/password", headers=session.csrf, json=body)
+        codes = [guess(f"wrong wrong {i}").status_code for i in range(11)]
+        assert codes == [400] * 10 + [429]
+        assert int(guess(PASSWORD).headers["retry-after"]) > 0
+
+
 def test_loopback_is_open_until_there_is_an_account(tmp_path):
     with scripted_server(database=tmp_path / "maru.db") as server, server.http() as http:
         assert http.get("/health").json()["login"] == "not_needed"

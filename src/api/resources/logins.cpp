@@ -20,13 +20,6 @@ void answer_login(const Call& call, const Result<service::Login>& login) {
       {200, dump_json(json), "application/json", {session_cookie(login->token, is_secure)}});
 }
 
-void refuse_attempts(const Call& call, int64_t seconds) {
-  ApiError error = to_api_error(
-      Error{ErrorCode::kRateLimited, "too many logins have failed", "wait before trying again"});
-  error.retry_after_seconds = static_cast<int>(seconds);
-  call.fail(error);
-}
-
 constexpr FieldSpec kLoginFields[] = {{"name", Support::kSupported},
                                       {"password", Support::kSupported}};
 

@@ -42,15 +42,24 @@ constexpr FieldSpec kPasswordFields[] = {{"current_password", Support::kSupporte
                                          {"password", Support::kSupported}};
 
 void change_password(const Call& call) {
-  std::string current, wanted;
+  service::LoginAttempt attempt;
+  attempt.remote = call.request.remote_address;
+  std::string wanted;
   const bool read = read_object(call, kPasswordFields, [&](ObjectReader& body) {
     body.require("current_password");
     body.require("password");
-    current = body.string("current_password").value_or("");
+    attempt.password = body.string("current_password").value_or("");
     wanted = body.string("password").value_or("");
   });
   if (!read) return;
-  answer_done(call, call.context->sign_in->change_password(call.identity, current, wanted));
+  const auto user = call.context->accounts->find_user(call.identity.user_id);
+  if (!user) return call.fail(to_api_error(user.error()));
+  attempt.name = user->name;
+  service::SignIn& sign_in = *call.context->sign_in;
+  if (const int64_t wait = sign_in.seconds_to_wait(attempt); wait > 0) {
+    return refuse_attempts(call, wait);
+  }
+  answer_done(call, sign_in.change_password(call.identity, attempt, wanted));
 }
 
 void list_keys(const Call& call) {
