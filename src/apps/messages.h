@@ -54,6 +54,17 @@ enum class Message {
   kNoKeys,
   kKeyMade,
   kKeyRevoked,
+  kUsageDay,
+  kUsageModel,
+  kUsageUser,
+  kUsageColumns,
+  kUsageTotal,
+  kUsageNone,
+  kPriceSet,
+  kNoPrices,
+  kNoLimits,
+  kAuditSound,
+  kAuditFault,
   kCount,
 };
 

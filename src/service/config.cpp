@@ -112,6 +112,7 @@ const std::vector<KeySpec>& specs() {
        0,
        0,
        {"user", "organisation"}},
+      {{"currency", "name of the currency of prices and costs", false}, &Settings::currency},
       {{"log_level", "debug, info, warning, error or off", false},
        &Settings::log_level,
        0,

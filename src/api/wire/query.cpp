@@ -1,0 +1,113 @@
+#include "api/wire/query.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/utf8.h"
+
+namespace maru::api {
+namespace {
+
+Error bad_query(std::string message, std::string_view param = "") {
+  return {ErrorCode::kInvalidArgument, std::move(message), "", std::string(param)};
+}
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+Result<std::string> decode(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      out += text[i] == '+' ? ' ' : text[i];
+      continue;
+    }
+    const int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
+    const int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
+    if (low < 0) return bad_query("the query holds a broken % escape");
+    out += static_cast<char>(high * 16 + low);
+    i += 2;
+  }
+  if (utf8_sanitise(out) != out || out.find('\0') != std::string::npos) {
+    return bad_query("the query is no UTF-8 text");
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<Query> Query::parse(std::string_view text) {
+  Query query;
+  while (!text.empty()) {
+    const std::string_view pair = text.substr(0, text.find('&'));
+    text.remove_prefix(std::min(text.size(), pair.size() + 1));
+    if (pair.empty()) continue;
+    const size_t equals = std::min(pair.find('='), pair.size());
+    MARU_ASSIGN_OR_RETURN(std::string name, decode(pair.substr(0, equals)));
+    MARU_ASSIGN_OR_RETURN(std::string value,
+                          decode(pair.substr(std::min(pair.size(), equals + 1))));
+    if (name.ends_with("[]")) name.resize(name.size() - 2);
+    query.values_.emplace_back(std::move(name), std::move(value));
+  }
+  return query;
+}
+
+Status Query::only(std::initializer_list<std::string_view> names) const {
+  for (const auto& [name, value] : values_) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) {
+      return bad_query(fmt::format("Unknown parameter: '{}'.", name), name);
+    }
+  }
+  return {};
+}
+
+std::vector<std::string> Query::all(std::string_view name) const {
+  std::vector<std::string> out;
+  for (const auto& [key, value] : values_) {
+    if (key != name) continue;
+    for (size_t begin = 0; begin < value.size();) {
+      const size_t end = std::min(value.find(',', begin), value.size());
+      if (end > begin) out.push_back(value.substr(begin, end - begin));
+      begin = end + 1;
+    }
+  }
+  return out;
+}
+
+Result<std::optional<std::string>> Query::text(std::string_view name) const {
+  std::optional<std::string> found;
+  for (const auto& [key, value] : values_) {
+    if (key != name) continue;
+    if (found) return bad_query(fmt::format("'{}' is there twice", name), name);
+    found = value;
+  }
+  return found;
+}
+
+Result<std::optional<int64_t>> Query::number(std::string_view name, int64_t min,
+                                             int64_t max) const {
+  MARU_ASSIGN_OR_RETURN(const auto found, text(name));
+  if (!found) return std::optional<int64_t>();
+  MARU_ASSIGN_OR_RETURN(const int64_t number, parse_whole_number(*found, name, min, max));
+  return std::optional<int64_t>(number);
+}
+
+Result<int64_t> parse_whole_number(std::string_view text, std::string_view name, int64_t min,
+                                   int64_t max) {
+  int64_t number = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, code] = std::from_chars(text.data(), end, number);
+  if (code != std::errc{} || stop != end || number < min || number > max) {
+    return bad_query(fmt::format("'{}' must be a whole number from {} to {}", name, min, max),
+                     name);
+  }
+  return number;
+}
+
+}  // namespace maru::api
