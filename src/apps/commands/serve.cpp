@@ -53,6 +53,14 @@ Status say_who_may_come(const Context& context, service::SignIn& sign_in, const 
   return {};
 }
 
+// Every request leaves a row in the database, and limits hold.
+Status meter_requests(const service::Settings& settings,
+                      const std::shared_ptr<store::Database>& database, api::ApiOptions& options) {
+  MARU_ASSIGN_OR_RETURN(options.metering, service::Metering::start(database));
+  options.usage = std::make_shared<service::UsageReport>(database, settings.currency);
+  return {};
+}
+
 void say_what_next(const Context& context, const Host& host, const std::string& model,
                    const std::string& url, bool needs_key) {
   // Keys never reach a screen: the example leaves a place for one.
@@ -81,9 +89,11 @@ Result<int> run(const Context& context) {
   const auto sign_in =
       std::make_shared<service::SignIn>(database, accounts, sign_in_options(settings));
   MARU_ASSIGN_OR_RETURN(const auto host, Host::start(context, Prefixes::kOnDisk));
+  api::ApiOptions options = api_options(settings);
+  MARU_RETURN_IF_ERROR(meter_requests(settings, database, options));
   MARU_ASSIGN_OR_RETURN(
       const auto server,
-      api::ApiServer::start(api_options(settings), host->shared_service(), accounts, sign_in));
+      api::ApiServer::start(std::move(options), host->shared_service(), accounts, sign_in));
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
   const std::string& model = host->service().models().front().name;
   log_info("serving {} on port {}: context {}, KV cache {}, kernels {}, ready after {:.2f} s",
