@@ -1,0 +1,23 @@
+"""People with keys, made by the program's own commands; no test lives here."""
+
+import os
+import subprocess
+
+from servers import required
+
+
+def maru(home, *arguments, stdin="", code=0):
+    done = subprocess.run(
+        [required("MARU_BINARY"), *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "MARU_HOME": str(home), "LC_ALL": "C.UTF-8"},
+        timeout=120,
+    )
+    assert done.returncode == code, done.stderr
+    return done.stdout.strip()
+
+
+def bearer(key):
+    return {"authorization": "Bearer " + key}
