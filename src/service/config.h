@@ -35,7 +35,7 @@ struct Settings {
   std::string database_url;             // "postgresql://..."; empty: maru.db in the data folder
   std::string secure_cookies = "auto";  // "on": sessions' cookies are for https only; "auto": if so
   std::string prefix_sharing = "user";  // who shares cached prefixes: "user" or "organisation"
-  std::string currency = "usd";  // of prices and costs: a name, nothing is converted
+  std::string currency = "usd";         // of prices and costs: a name, nothing is converted
   std::string log_level = "info";
   std::string default_chat_template;  // for models without one: a built-in name or a file
   std::string lang;                   // of terminal texts: "en", "ko"; empty: by LC_ALL, LANG

@@ -56,7 +56,8 @@ class Listener {
   }
   Status wait_opened() {
     std::unique_lock lock(mutex_);
-    EXPECT_TRUE(changed_.wait_for(lock, std::chrono::seconds(20), [&] { return opened_; }));
+    EXPECT_TRUE(
+        changed_.wait_for(lock, std::chrono::seconds(20), [&] { return opened_.has_value(); }));
     return opened_.value_or(Status(Error{ErrorCode::kInternal, "nothing was said"}));
   }
   void wait_ready(int n) {
