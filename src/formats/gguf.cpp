@@ -197,8 +197,8 @@ Result<GgufValue> read_value(ByteReader& reader, uint64_t& n_array_values) {
       return GgufValue(std::move(array));
     }
   }
-  return corrupt("a value at byte " + std::to_string(reader.offset() - sizeof id) + " has the unknown type " +
-                 std::to_string(id));
+  return corrupt("a value at byte " + std::to_string(reader.offset() - sizeof id) +
+                 " has the unknown type " + std::to_string(id));
 }
 
 }  // namespace
