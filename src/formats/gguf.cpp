@@ -171,7 +171,6 @@ Result<GgufArray> read_array(ByteReader& reader, uint64_t& n_array_values) {
 }
 
 Result<GgufValue> read_value(ByteReader& reader, uint64_t& n_array_values) {
-  const uint64_t at = reader.offset();
   MARU_ASSIGN_OR_RETURN(const uint32_t id, reader.read<uint32_t>("a value's type"));
   switch (static_cast<ValueType>(id)) {
     case ValueType::kUint8: return read_number<uint8_t, uint64_t>(reader);
@@ -198,8 +197,8 @@ Result<GgufValue> read_value(ByteReader& reader, uint64_t& n_array_values) {
       return GgufValue(std::move(array));
     }
   }
-  return corrupt("a value at byte " + std::to_string(at) + " has the unknown type " +
-                 std::to_string(id));
+  return corrupt("a value at byte " + std::to_string(reader.offset() - sizeof id) +
+                 " has the unknown type " + std::to_string(id));
 }
 
 }  // namespace

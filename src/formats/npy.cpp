@@ -16,7 +16,7 @@ constexpr size_t kMaxFileBytes = size_t{1} << 30;
 constexpr size_t kMaxDims = 8;
 
 template <class T>
-constexpr std::string_view kDescriptor = "";
+constexpr std::string_view kDescriptor;
 template <>
 constexpr std::string_view kDescriptor<float> = "<f4";
 template <>

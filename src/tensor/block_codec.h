@@ -77,8 +77,9 @@ class BlockCodec {
     for (size_t i = 0; i < kValues; ++i) {
       float scale = d, min = m;
       if constexpr (kLayout.is_super) {
-        scale = d * static_cast<float>(f.sc[i / kSubValues]);
-        if constexpr (kLayout.has_min) min = -(m * static_cast<float>(f.mn[i / kSubValues]));
+        const size_t sub = i / kSubValues;
+        scale = d * static_cast<float>(f.sc[sub]);
+        if constexpr (kLayout.has_min) min = -(m * static_cast<float>(f.mn[sub]));
       }
       const float value = scale * static_cast<float>(f.q[i] - kLayout.offset);
       out[i] = kLayout.has_min ? value + min : value;

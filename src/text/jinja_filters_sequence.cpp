@@ -277,7 +277,8 @@ Result<Value> map(Runtime& runtime, const Value& value, const Arguments& argumen
     if (attribute == nullptr) return template_error("map needs a filter or an attribute");
     for (const Value& item : all->items) {
       MARU_ASSIGN_OR_RETURN(Value found, lookup(runtime, item, *attribute));
-      mapped.push_back(found.is_undefined() && missing != nullptr ? *missing : std::move(found));
+      if (found.is_undefined() && missing != nullptr) found = *missing;
+      mapped.push_back(std::move(found));
     }
     return runtime.heap.sequence(std::move(mapped), SequenceKind::kGenerator);
   }
