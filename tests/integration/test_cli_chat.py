@@ -163,6 +163,7 @@ def test_ctrl_c_stops_the_answer_and_not_the_program(tmp_path):
     chat.send("Count to one thousand.")
     chat.child.expect(r"thousand\.[^\n]*\n(\W*\w+){5}")
     chat.child.send(CTRL_C)
+    chat.child.expect(r"\(stopped\)")
     chat.prompt()
     assert len(chat.messages()) == 4
     chat.leave()
