@@ -77,6 +77,16 @@ Result<std::vector<Message>> list_messages(Transaction& transaction, std::string
                          {std::string(chat_id), std::string(user_id)});
 }
 
+Result<size_t> count_messages(Transaction& transaction, std::string_view user_id,
+                              std::string_view chat_id) {
+  MARU_ASSIGN_OR_RETURN(
+      const auto rows,
+      transaction.query("SELECT count(*) FROM messages m JOIN chats c ON c.id = m.chat_id "
+                        "WHERE m.chat_id = ? AND c.user_id = ?",
+                        {std::string(chat_id), std::string(user_id)}));
+  return static_cast<size_t>(rows.at(0).integer(0));
+}
+
 Result<std::vector<Message>> branch_of(Transaction& transaction, std::string_view user_id,
                                        std::string_view id) {
   MARU_ASSIGN_OR_RETURN(const auto last, find_message(transaction, user_id, id));
@@ -108,15 +118,34 @@ Result<bool> update_message(Transaction& transaction, std::string_view user_id,
 Result<bool> remove_message(Transaction& transaction, std::string_view user_id,
                             std::string_view id) {
   MARU_RETURN_IF_ERROR(forget_words_of_branch(transaction, user_id, id));
-  MARU_ASSIGN_OR_RETURN(const int64_t n,
-                        transaction.execute("DELETE FROM messages WHERE id = ? AND chat_id IN "
-                                            "(SELECT id FROM chats WHERE user_id = ?)",
-                                            {std::string(id), std::string(user_id)}));
-  return n == 1;
+  // In one statement: cascading from parent to child would nest as deep as the chat is long.
+  MARU_ASSIGN_OR_RETURN(
+      const int64_t n,
+      transaction.execute(
+          "WITH RECURSIVE branch (id) AS (SELECT m.id FROM messages m "
+          "JOIN chats c ON c.id = m.chat_id WHERE m.id = ? AND c.user_id = ? "
+          "UNION ALL SELECT m.id FROM messages m JOIN branch b ON m.parent_id = b.id) "
+          "DELETE FROM messages WHERE id IN (SELECT id FROM branch)",
+          {std::string(id), std::string(user_id)}));
+  return n > 0;
 }
 
-Result<int64_t> stop_running_messages(Transaction& transaction) {
-  return transaction.execute("UPDATE messages SET state = 'stopped' WHERE state = 'running'");
+Result<std::vector<StoppedMessage>> stop_running_messages(Transaction& transaction) {
+  MARU_ASSIGN_OR_RETURN(
+      const auto rows,
+      transaction.query("SELECT c.user_id, m.id FROM messages m JOIN chats c ON c.id = m.chat_id "
+                        "WHERE m.state = 'running' ORDER BY m.seq"));
+  std::vector<StoppedMessage> stopped;
+  for (const Row& row : rows) {
+    MARU_ASSIGN_OR_RETURN(auto found,
+                          select_messages(transaction, "WHERE m.id = ?", {row.text(1)}));
+    for (Message& message : found) {
+      message.state = "stopped";
+      MARU_RETURN_IF_ERROR(update_message(transaction, row.text(0), message));
+      stopped.push_back({row.text(0), std::move(message)});
+    }
+  }
+  return stopped;
 }
 
 }  // namespace maru::store

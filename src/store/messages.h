@@ -34,6 +34,8 @@ Result<std::optional<Message>> find_message(Transaction& transaction, std::strin
 // All branches, in the order in which they came.
 Result<std::vector<Message>> list_messages(Transaction& transaction, std::string_view user_id,
                                            std::string_view chat_id);
+Result<size_t> count_messages(Transaction& transaction, std::string_view user_id,
+                              std::string_view chat_id);
 // From the beginning to `id`. Empty if there is no such message.
 Result<std::vector<Message>> branch_of(Transaction& transaction, std::string_view user_id,
                                        std::string_view id);
@@ -43,7 +45,11 @@ Result<bool> update_message(Transaction& transaction, std::string_view user_id,
 // With all that follow it.
 Result<bool> remove_message(Transaction& transaction, std::string_view user_id,
                             std::string_view id);
-// Answers that a crash left "running" become "stopped". Returns how many.
-Result<int64_t> stop_running_messages(Transaction& transaction);
+// Answers that a crash left "running" become "stopped"; with their persons' ids.
+struct StoppedMessage {
+  std::string user_id = {};
+  Message message = {};
+};
+Result<std::vector<StoppedMessage>> stop_running_messages(Transaction& transaction);
 
 }  // namespace maru::store

@@ -90,6 +90,30 @@ TEST_F(MessagesTest, FormATree) {
   EXPECT_THAT(branch("ann", "2"), ElementsAre("1", "2"));
 }
 
+TEST_F(MessagesTest, LongBranchesGoAtOnce) {
+  constexpr int kLength = 3000;
+  const auto grow = [&](const std::string& from) {
+    EXPECT_TRUE(database_->write([&](Transaction& t) -> Status {
+      std::string parent;
+      for (int i = 0; i < kLength; ++i) {
+        const std::string id = from + std::to_string(i);
+        MARU_RETURN_IF_ERROR(add_message(
+            t, "ann", {.id = id, .chat_id = "chat_ann", .parent_id = parent, .role = "user"}));
+        parent = id;
+      }
+      return {};
+    }));
+  };
+  grow("a");
+  grow("b");
+  EXPECT_EQ(branch("ann", "a2999").size(), 3000u);
+  EXPECT_TRUE(in([&](Transaction& t) { return remove_message(t, "ann", "a0"); }));
+  EXPECT_THAT(branch("ann", "a2999"), IsEmpty());
+  EXPECT_EQ(branch("ann", "b2999").size(), 3000u);
+  EXPECT_TRUE(in([&](Transaction& t) { return remove_chat(t, "ann", "chat_ann"); }));
+  EXPECT_THAT(in([&](Transaction& t) { return t.query("SELECT * FROM messages"); }), IsEmpty());
+}
+
 TEST_F(MessagesTest, ChangeAndStop) {
   const int64_t seq = say("ann", "1", "");
   Message m = *in([&](Transaction& t) { return find_message(t, "ann", "1"); });
@@ -99,7 +123,10 @@ TEST_F(MessagesTest, ChangeAndStop) {
   m.model = "maru";
   m.state = "running";
   EXPECT_TRUE(in([&](Transaction& t) { return update_message(t, "ann", m); }));
-  EXPECT_EQ(in([&](Transaction& t) { return stop_running_messages(t); }), 1);
+  const auto stopped = in([&](Transaction& t) { return stop_running_messages(t); });
+  ASSERT_EQ(stopped.size(), 1u);
+  EXPECT_EQ(stopped[0].user_id, "ann");
+  EXPECT_EQ(stopped[0].message.content, "half an answ");
   const Message after = *in([&](Transaction& t) { return find_message(t, "ann", "1"); });
   EXPECT_EQ(after.state, "stopped");
   EXPECT_EQ(after.content, "half an answ");
