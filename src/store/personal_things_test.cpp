@@ -20,6 +20,16 @@ using ::testing::IsEmpty;
 
 class PersonalThingsTest : public ::testing::Test {
  protected:
+  template <class Work>
+  auto in(const Work& work) {
+    typename std::invoke_result_t<Work, Transaction&>::value_type value{};
+    const Status status = database_->write([&](Transaction& t) -> Status {
+      MARU_ASSIGN_OR_RETURN(value, work(t));
+      return {};
+    });
+    EXPECT_TRUE(status) << status.error().to_string();
+    return value;
+  }
   void SetUp() override {
     auto opened = store_.open(all_migrations());
     ASSERT_TRUE(opened) << opened.error().to_string();
@@ -35,16 +45,6 @@ class PersonalThingsTest : public ::testing::Test {
       const std::vector<std::string> words{"hello"};
       run([&](Transaction& t) { return index_message(t, user, seq, words); });
     }
-  }
-  template <class Work>
-  auto in(const Work& work) {
-    typename std::invoke_result_t<Work, Transaction&>::value_type value{};
-    const Status status = database_->write([&](Transaction& t) -> Status {
-      MARU_ASSIGN_OR_RETURN(value, work(t));
-      return {};
-    });
-    EXPECT_TRUE(status) << status.error().to_string();
-    return value;
   }
   template <class Work>
   void run(const Work& work) {
@@ -105,7 +105,7 @@ TEST_F(PersonalThingsTest, AThumbTakesTheOldOnesPlace) {
 }
 
 TEST_F(PersonalThingsTest, AssistantsAreSharedWithAGroupAndChangedByTheirOwner) {
-  run([&](Transaction& t) {
+  run([&](Transaction& t) -> Status {
     MARU_RETURN_IF_ERROR(add_assistant(t, {.id = "p", .user_id = "ann", .name = "Private"}));
     return add_assistant(t, {.id = "s", .user_id = "ann", .group_id = "g", .name = "Shared"});
   });
