@@ -12,6 +12,7 @@
 #include "api/errors.h"
 #include "api/metrics.h"
 #include "net/server.h"
+#include "service/chat_services.h"
 #include "service/generation.h"
 #include "service/identity.h"
 #include "service/metering.h"
@@ -28,6 +29,7 @@ struct ApiContext {
   std::shared_ptr<service::Accounts> accounts;
   std::shared_ptr<service::SignIn> sign_in;
   bool secure_cookies = false;  // also where nothing tells that a request came by https
+  std::shared_ptr<service::ChatServices> chats;  // null: no chats are kept
   Metrics metrics;
   std::chrono::milliseconds heartbeat{2'000};
 };
@@ -67,6 +69,8 @@ struct Access {
 };
 inline constexpr Access kPublic{Who::kAll, Scope::kInference};
 
+enum class Body : uint8_t { kJson, kAny };
+
 struct Endpoint {
   const char* name;    // for metrics
   const char* method;  // "GET" answers HEAD too
@@ -75,6 +79,7 @@ struct Endpoint {
   Run run;  // kInline only if public: a credential may have to be looked up
   Access access;
   void (*handle)(const Call& call);
+  Body body = Body::kJson;
 };
 
 // Several endpoints of one noun in one file, src/api/resources/<noun>.cpp, which defines

@@ -118,7 +118,7 @@ void serve(const Match& match, Call call) {
                   {{"Allow", match.allowed_methods}});
   }
   const bool has_body = request.method == "POST" || request.method == "PATCH";
-  if (has_body && !is_json(request.header("content-type"))) {
+  if (has_body && match.endpoint->body == Body::kJson && !is_json(request.header("content-type"))) {
     return refuse(call.writer, make_http_error(415, "the body must be application/json"));
   }
   run_guarded(*match.endpoint, call);
@@ -171,6 +171,13 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(
   impl->context->heartbeat = options.heartbeat;
   impl->context->metering = options.metering;
   impl->context->usage = options.usage;
+  impl->context->chats = options.chats;
+  if (options.chats) {
+    options.chats->runs->on_usage([weak = std::weak_ptr(impl->context)](
+                                      const std::string& model, const engine::Usage& usage) {
+      if (const auto context = weak.lock()) context->metrics.count_usage(model, usage);
+    });
+  }
   impl->workers = std::make_unique<Workers>(options.n_workers, kMaxQueuedTasks);
   impl->slow_worker = std::make_unique<Workers>(1, kMaxSlowTasks);
   Impl* const self = impl.get();  // outlives the server, which it owns

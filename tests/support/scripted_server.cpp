@@ -18,6 +18,7 @@
 #include "base/testing/test_folder.h"
 #include "engine/scripted_engine.h"
 #include "formats/gguf.h"
+#include "service/chat_services.h"
 #include "service/generation.h"
 #include "service/metering.h"
 #include "service/sign_in.h"
@@ -104,14 +105,18 @@ int serve(const std::string& tokenizer_path, const std::map<std::string, std::st
     options.metering = *std::move(started);
     options.usage = std::make_shared<service::UsageReport>(*database, "usd");
   }
+  const auto generation = std::make_shared<service::GenerationService>(engine, std::move(models));
+  const auto chats = service::ChatServices::start(*database, generation, options.metering);
+  if (!chats) return fail(chats.error());
+  options.chats = *chats;
   const auto accounts = std::make_shared<service::Accounts>(*database, service::record_act);
   service::SignInOptions sign_in;
   const auto key = settings.find("key");
   if (key != settings.end()) sign_in.static_keys = {key->second};
   sign_in.is_loopback = read_number(settings, "login", 0) == 0;
-  auto server = api::ApiServer::start(
-      options, std::make_shared<service::GenerationService>(engine, std::move(models)), accounts,
-      std::make_shared<service::SignIn>(*database, accounts, sign_in));
+  auto server =
+      api::ApiServer::start(options, generation, accounts,
+                            std::make_shared<service::SignIn>(*database, accounts, sign_in));
   if (!server) return fail(server.error());
   std::printf("%u\n", static_cast<unsigned>((*server)->port()));
   std::fflush(stdout);

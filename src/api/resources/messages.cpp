@@ -1,0 +1,175 @@
+// Messages of chats, the answers to them, and the answers' events as they come.
+#include "api/chat_wire.h"
+#include "api/query.h"
+
+namespace maru::api {
+namespace {
+
+constexpr Access kAccess{Who::kCaller, Scope::kChats};
+
+constexpr FieldSpec kNewMessage[] = {{"role", Support::kSupported},
+                                     {"content", Support::kSupported},
+                                     {"parent", Support::kSupported},
+                                     {"files", Support::kSupported}};
+constexpr FieldSpec kEdit[] = {{"content", Support::kSupported}};
+constexpr size_t kMaxFilesOfMessage = 32;
+
+std::string owner(const Call& call) { return service::owner_of(call.identity); }
+
+void list_messages(const Call& call) {
+  Problems problems;
+  Query query(call.request.query, {"leaf"}, problems);
+  if (problems.any()) return call.fail(problems.first());
+  const service::Chats& chats = *call.context->chats->chats;
+  const std::string leaf = query.text("leaf");
+  const auto messages = leaf.empty() ? chats.list_messages(owner(call), call.path_arguments[0])
+                                     : chats.branch(owner(call), leaf);
+  if (!messages) return fail(call, messages.error());
+  if (!leaf.empty() && messages->front().chat_id != call.path_arguments[0]) {
+    return fail(call, service::no_such("message", leaf));
+  }
+  answer(call, list_json(*messages, message_json));
+}
+
+void add_message(const Call& call) {
+  const auto body = read_body(call, kNewMessage);
+  if (!body) return;
+  Problems problems;
+  ObjectReader reader(*body, "", problems);
+  service::NewMessage wish;
+  wish.role = reader.string("role").value_or("user");
+  if (wish.role != "user" && wish.role != "system" && wish.role != "assistant") {
+    reader.wrong_value("role", "must be user, system or assistant");
+  }
+  reader.require("content");
+  wish.content = reader.string("content").value_or("");
+  wish.parent_id = reader.string("parent");
+  wish.file_ids = parse_strings(reader, "files", kMaxFilesOfMessage).value_or(wish.file_ids);
+  if (problems.any()) return call.fail(problems.first());
+  const auto message =
+      call.context->chats->chats->add_message(owner(call), call.path_arguments[0], wish);
+  if (!message) return fail(call, message.error());
+  answer(call, message_json(*message), 201);
+}
+
+void find_message(const Call& call) {
+  const auto message =
+      call.context->chats->chats->find_message(owner(call), call.path_arguments[0]);
+  if (!message) return fail(call, message.error());
+  answer(call, message_json(*message));
+}
+
+void edit_message(const Call& call) {
+  const auto body = read_body(call, kEdit);
+  if (!body) return;
+  Problems problems;
+  ObjectReader reader(*body, "", problems);
+  reader.require("content");
+  const std::string content = reader.string("content").value_or("");
+  if (problems.any()) return call.fail(problems.first());
+  const auto message =
+      call.context->chats->chats->edit_message(owner(call), call.path_arguments[0], content);
+  if (!message) return fail(call, message.error());
+  answer(call, message_json(*message), 201);
+}
+
+void remove_message(const Call& call) {
+  const std::string& id = call.path_arguments[0];
+  if (const Status status = call.context->chats->runs->stop(owner(call), id); !status) {
+    return fail(call, status.error());
+  }
+  answer_deleted(call, call.context->chats->chats->remove_message(owner(call), id));
+}
+
+void start_answer(const Call& call) {
+  const auto body = read_body(call, settings_fields());
+  if (!body) return;
+  Problems problems;
+  ObjectReader reader(*body, "", problems);
+  const service::ChatSettings settings = parse_settings(reader);
+  if (problems.any()) return call.fail(problems.first());
+  service::Refusal refusal;
+  const auto message = call.context->chats->runs->start(call.identity, call.request.id,
+                                                        call.path_arguments[0], settings, refusal);
+  if (message) return answer(call, message_json(*message), 201);
+  if (!refusal.error.message.empty()) return call.fail(to_api_error(refusal));
+  fail(call, message.error());
+}
+
+void stop_answer(const Call& call) {
+  const Status status = call.context->chats->runs->stop(owner(call), call.path_arguments[0]);
+  if (!status) return fail(call, status.error());
+  answer(call, Json{{"stopped", true}});
+}
+
+std::string sse(const Json& json) { return "data: " + dump_json(json) + "\n\n"; }
+
+void begin_events(const Call& call) {
+  call.writer.begin_stream(
+      {200, "", "text/event-stream", {{"Cache-Control", "no-cache"}, {"X-Accel-Buffering", "no"}}},
+      {call.context->heartbeat, ": heartbeat\n\n"});
+}
+
+// A reader that is too slow is cut off by the writer and may come again with its place.
+void follow_answer(const Call& call) {
+  Problems problems;
+  Query query(call.request.query, {"from"}, problems);
+  const auto from = static_cast<size_t>(query.integer("from", 0, 0, INT32_MAX));
+  if (problems.any()) return call.fail(problems.first());
+  const service::Chats& chats = *call.context->chats->chats;
+  if (const auto there = chats.find_message(owner(call), call.path_arguments[0]); !there) {
+    return fail(call, there.error());
+  }
+  begin_events(call);
+  const auto handle = call.context->chats->runs->subscribe(
+      owner(call), call.path_arguments[0], from,
+      [writer = call.writer](const service::RunEvent& event) {
+        const bool goes_on = writer.write(sse(run_event_json(event)));
+        if (event.kind == service::RunEvent::Kind::kEnded) writer.end();
+        return goes_on;
+      });
+  if (!handle) {  // deleted in between
+    call.writer.write("data: " + error_json(to_api_error(handle.error())) + "\n\n");
+    return call.writer.end();
+  }
+  call.writer.on_closed([kept = *handle]() mutable { kept.reset(); });
+}
+
+// What of the person has changed, for open pages; without end.
+void follow_changes(const Call& call) {
+  begin_events(call);
+  auto handle = call.context->chats->changes->listen(
+      owner(call), [writer = call.writer](const service::Change& change) {
+        writer.write(sse(Json{
+            {"type", "changed"}, {"what", change.what}, {"id", change.id}, {"chat", change.chat}}));
+      });
+  call.writer.write(sse(Json{{"type", "listening"}}));
+  call.writer.on_closed([kept = std::move(handle)]() mutable { kept.reset(); });
+}
+
+constexpr Endpoint kEndpoints[] = {
+    {"list_messages", "GET", "/api/chats/{chat}/messages", Run::kWorker, kAccess,
+     with_chats<list_messages>},
+    {"add_message", "POST", "/api/chats/{chat}/messages", Run::kWorker, kAccess,
+     with_chats<add_message>},
+    {"find_message", "GET", "/api/messages/{message}", Run::kWorker, kAccess,
+     with_chats<find_message>},
+    {"edit_message", "PATCH", "/api/messages/{message}", Run::kWorker, kAccess,
+     with_chats<edit_message>},
+    {"remove_message", "DELETE", "/api/messages/{message}", Run::kWorker, kAccess,
+     with_chats<remove_message>},
+    {"start_answer", "POST", "/api/messages/{message}/answer", Run::kWorker, kAccess,
+     with_chats<start_answer>},
+    {"stop_answer", "POST", "/api/messages/{message}/stop", Run::kWorker, kAccess,
+     with_chats<stop_answer>},
+    {"follow_answer", "GET", "/api/messages/{message}/events", Run::kWorker, kAccess,
+     with_chats<follow_answer>},
+    {"follow_changes", "GET", "/api/changes", Run::kWorker, kAccess, with_chats<follow_changes>},
+};
+
+}  // namespace
+
+extern const Resource resource_messages;
+const Resource resource_messages{kEndpoints};
+
+}  // namespace maru::api
