@@ -40,8 +40,8 @@ std::optional<std::string> decode(std::string_view text) {
 
 }  // namespace
 
-Query::Query(std::string_view query, std::initializer_list<std::string_view> names,
-             Problems& problems)
+QueryReader::QueryReader(std::string_view query, std::initializer_list<std::string_view> names,
+                         Problems& problems)
     : problems_(problems) {
   while (!query.empty()) {
     const std::string_view part = query.substr(0, query.find('&'));
@@ -60,14 +60,14 @@ Query::Query(std::string_view query, std::initializer_list<std::string_view> nam
   }
 }
 
-std::string Query::text(std::string_view name) const {
+std::string QueryReader::text(std::string_view name) const {
   for (const auto& [key, value] : values_) {
     if (key == name) return value;
   }
   return "";
 }
 
-int64_t Query::integer(std::string_view name, int64_t otherwise, int64_t low, int64_t high) {
+int64_t QueryReader::integer(std::string_view name, int64_t otherwise, int64_t low, int64_t high) {
   const std::string value = text(name);
   if (value.empty()) return otherwise;
   int64_t number = 0;
@@ -79,7 +79,7 @@ int64_t Query::integer(std::string_view name, int64_t otherwise, int64_t low, in
   return otherwise;
 }
 
-bool Query::boolean(std::string_view name) {
+bool QueryReader::boolean(std::string_view name) {
   const std::string value = text(name);
   if (value == "true" || value == "false" || value.empty()) return value == "true";
   problems_.add(name, "invalid_value", fmt::format("'{}' must be true or false", name));

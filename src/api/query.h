@@ -12,10 +12,11 @@
 
 namespace maru::api {
 
-class Query {
+class QueryReader {
  public:
   // Unknown names and broken escapes go to `problems`.
-  Query(std::string_view query, std::initializer_list<std::string_view> names, Problems& problems);
+  QueryReader(std::string_view query, std::initializer_list<std::string_view> names,
+              Problems& problems);
 
   std::string text(std::string_view name) const;  // empty if absent
   int64_t integer(std::string_view name, int64_t otherwise, int64_t low, int64_t high);

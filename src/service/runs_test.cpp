@@ -120,7 +120,7 @@ TEST_F(RunsTest, AnAnswerIsReadFromEveryPlaceAndSaved) {
     handles.push_back(follow(message->id, reader.text.size(), reader));
     engine_->send_text(whole.substr(n, 1));
   }
-  engine_->send_finished(engine::FinishReason::kStop, {.prompt_tokens = 8, .new_tokens = 20});
+  engine_->send_finished(engine::FinishReason::kEndToken, {.prompt_tokens = 8, .new_tokens = 20});
   for (Reader& reader : readers) {
     ASSERT_TRUE(reader.wait_for_end());
     EXPECT_EQ(reader.text, whole);
@@ -239,7 +239,7 @@ TEST_F(RunsTest, AnAnswerIsNotAnswered) {
   ASSERT_TRUE(message);
   Refusal refusal;
   EXPECT_EQ(runs_->start(ann_, "r", message->id, {}, refusal).error().code, ErrorCode::kConflict);
-  engine_->send_finished(engine::FinishReason::kStop);
+  engine_->send_finished(engine::FinishReason::kEndToken);
   Reader reader;
   const auto handle = follow(message->id, 0, reader);
   ASSERT_TRUE(reader.wait_for_end());

@@ -23,7 +23,7 @@ std::string owner(const Call& call) { return service::owner_of(call.identity); }
 
 void list_chats(const Call& call) {
   Problems problems;
-  Query query(call.request.query, {"folder", "tag", "archived", "cursor", "limit"}, problems);
+  QueryReader query(call.request.query, {"folder", "tag", "archived", "cursor", "limit"}, problems);
   service::ChatQuery wanted;
   wanted.folder_id = query.text("folder");
   wanted.tag = query.text("tag");
@@ -139,7 +139,7 @@ void list_tags(const Call& call) {
 
 void search(const Call& call) {
   Problems problems;
-  Query query(call.request.query, {"query", "cursor", "limit"}, problems);
+  QueryReader query(call.request.query, {"query", "cursor", "limit"}, problems);
   const auto limit = static_cast<size_t>(query.integer("limit", 20, 1, kMaxPage));
   if (problems.any()) return call.fail(problems.first());
   const auto page = call.context->chats->chats->search(owner(call), query.text("query"),

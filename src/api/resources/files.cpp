@@ -19,7 +19,7 @@ void list_files(const Call& call) {
 // The body is the file's content, its type the file's.
 void add_file(const Call& call) {
   Problems problems;
-  const Query query(call.request.query, {"name"}, problems);
+  const QueryReader query(call.request.query, {"name"}, problems);
   if (problems.any()) return call.fail(problems.first());
   std::string type(call.request.header("content-type"));
   if (type.empty()) type = "application/octet-stream";

@@ -1,6 +1,7 @@
 // Messages of chats, the answers to them, and the answers' events as they come.
 #include "api/chat_wire.h"
 #include "api/query.h"
+#include "service/sign_in.h"
 
 namespace maru::api {
 namespace {
@@ -18,7 +19,7 @@ std::string owner(const Call& call) { return service::owner_of(call.identity); }
 
 void list_messages(const Call& call) {
   Problems problems;
-  Query query(call.request.query, {"leaf"}, problems);
+  QueryReader query(call.request.query, {"leaf"}, problems);
   if (problems.any()) return call.fail(problems.first());
   const service::Chats& chats = *call.context->chats->chats;
   const std::string leaf = query.text("leaf");
@@ -110,10 +111,20 @@ void begin_events(const Call& call) {
       {call.context->heartbeat, ": heartbeat\n\n"});
 }
 
+// Ends the stream when what the caller was let in by counts no longer; while the result is kept.
+std::shared_ptr<void> watch_caller(const Call& call) {
+  if (!call.context->sign_in) return nullptr;
+  return call.context->sign_in->watches().watch(
+      call.identity, [writer = call.writer](const Error& reason) {
+        writer.write("data: " + error_json(to_api_error(reason)) + "\n\n");
+        writer.end();
+      });
+}
+
 // A reader that is too slow is cut off by the writer and may come again with its place.
 void follow_answer(const Call& call) {
   Problems problems;
-  Query query(call.request.query, {"from"}, problems);
+  QueryReader query(call.request.query, {"from"}, problems);
   const auto from = static_cast<size_t>(query.integer("from", 0, 0, INT32_MAX));
   if (problems.any()) return call.fail(problems.first());
   const service::Chats& chats = *call.context->chats->chats;
@@ -132,7 +143,10 @@ void follow_answer(const Call& call) {
     call.writer.write("data: " + error_json(to_api_error(handle.error())) + "\n\n");
     return call.writer.end();
   }
-  call.writer.on_closed([kept = *handle]() mutable { kept.reset(); });
+  call.writer.on_closed([kept = *handle, watch = watch_caller(call)]() mutable {
+    kept.reset();
+    watch.reset();
+  });
 }
 
 // What of the person has changed, for open pages; without end.
@@ -144,7 +158,10 @@ void follow_changes(const Call& call) {
             {"type", "changed"}, {"what", change.what}, {"id", change.id}, {"chat", change.chat}}));
       });
   call.writer.write(sse(Json{{"type", "listening"}}));
-  call.writer.on_closed([kept = std::move(handle)]() mutable { kept.reset(); });
+  call.writer.on_closed([kept = std::move(handle), watch = watch_caller(call)]() mutable {
+    kept.reset();
+    watch.reset();
+  });
 }
 
 constexpr Endpoint kEndpoints[] = {

@@ -82,7 +82,7 @@ void add_feedback(const Call& call) {
 
 void list_feedback(const Call& call) {
   Problems problems;
-  const Query query(call.request.query, {"message"}, problems);
+  const QueryReader query(call.request.query, {"message"}, problems);
   if (problems.any()) return call.fail(problems.first());
   const auto list = personal(call).list_feedback(owner(call), query.text("message"));
   if (!list) return fail(call, list.error());

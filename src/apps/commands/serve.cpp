@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "kernels/dispatch.h"
 #include "net/access.h"
+#include "service/chat_services.h"
 #include "service/sign_in.h"
 
 namespace maru::apps {
@@ -91,6 +92,10 @@ Result<int> run(const Context& context) {
   MARU_ASSIGN_OR_RETURN(const auto host, Host::start(context, Prefixes::kOnDisk));
   api::ApiOptions options = api_options(settings);
   MARU_RETURN_IF_ERROR(meter_requests(settings, database, options));
+  // Outlives the server: answers that still run are saved when nobody reads any more.
+  MARU_ASSIGN_OR_RETURN(const auto chats, service::ChatServices::start(
+                                              database, host->shared_service(), options.metering));
+  options.chats = chats;
   MARU_ASSIGN_OR_RETURN(
       const auto server,
       api::ApiServer::start(std::move(options), host->shared_service(), accounts, sign_in));
