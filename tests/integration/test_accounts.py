@@ -113,7 +113,11 @@ def log_in(http, name, password=PASSWORD):
 def call(http, endpoint, headers, **arguments):
     body = {"json": {}} if endpoint["method"] in ("POST", "PATCH") else {}
     http.cookies.clear()
-    return http.request(endpoint["method"], path_of(endpoint), headers=headers, **body, **arguments)
+    with http.stream(endpoint["method"], path_of(endpoint), headers=headers, **body, **arguments) as answer:
+        # A stream of events has no end of its own: its head tells who may read it.
+        if not answer.headers.get("content-type", "").startswith("text/event-stream"):
+            answer.read()
+    return answer
 
 
 def may(endpoint, identity):
