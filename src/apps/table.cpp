@@ -1,6 +1,7 @@
 #include "apps/table.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cwchar>
 
 namespace maru::apps {
@@ -41,7 +42,7 @@ std::string print_bar(int64_t value, int64_t most, size_t width) {
   constexpr const char* kEighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
   if (most <= 0 || value <= 0) return "";
   const double share = static_cast<double>(value) / static_cast<double>(most);
-  const auto eighths = static_cast<size_t>(share * static_cast<double>(width) * 8.0 + 0.5);
+  const auto eighths = static_cast<size_t>(std::lround(share * static_cast<double>(width) * 8.0));
   std::string bar;
   for (size_t i = 0; i < eighths / 8; ++i) bar += "█";
   return bar + kEighths[eighths % 8];

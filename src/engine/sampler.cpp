@@ -181,7 +181,7 @@ double Sampler::find_mass(const LogitRow& row, float largest) {
   const double log_sum = log_sum_exp(row, largest);
   const double wanted = static_cast<double>(params_.top_p) + kMassMargin;
   const auto temper = [&](float x) { return tempered(x, largest, params_.temperature); };
-  // Doubling is exact. NOLINTNEXTLINE(*-FloatLoopCounter)
+  // Doubling is exact. NOLINTNEXTLINE(*.FloatLoopCounter)
   for (double depth = kFirstDepth; depth <= kLastDepth; depth *= 2) {
     const auto least = static_cast<float>(static_cast<double>(largest) -
                                           depth * static_cast<double>(params_.temperature));
