@@ -73,6 +73,12 @@ Status check_access(const Access& access, const service::Identity& identity) {
                  std::string("the API key lacks the scope '") + scope_name(access.scope) + "'",
                  "use a key that has it"};
   }
+  if (!identity.may_use_feature(access.feature)) {
+    return Error{ErrorCode::kForbidden,
+                 std::string("no group of this account may use '") +
+                     service::feature_name(access.feature) + "'",
+                 "ask an administrator"};
+  }
   if (access.who == Who::kCaller) return {};
   const service::Role wanted = access.who == Who::kAdmin     ? service::Role::kAdmin
                                : access.who == Who::kAuditor ? service::Role::kAuditor

@@ -17,6 +17,7 @@
 #include "service/identity.h"
 #include "service/metering.h"
 #include "service/sign_in.h"
+#include "service/spending_rules.h"
 #include "service/usage_report.h"
 
 namespace maru::api {
@@ -28,6 +29,7 @@ struct ApiContext {
   std::shared_ptr<service::UsageReport> usage;  // null: there is no database
   std::shared_ptr<service::Accounts> accounts;
   std::shared_ptr<service::SignIn> sign_in;
+  std::shared_ptr<service::SpendingRules> spending;  // in the accounts' database
   bool secure_cookies = false;  // also where nothing tells that a request came by https
   std::shared_ptr<service::ChatServices> chats;  // null: no chats are kept
   Metrics metrics;
@@ -51,6 +53,7 @@ enum class Run : uint8_t {
   kSlow,    // on the one thread for what takes tenths of a second: passwords
 };
 
+using service::Feature;
 using service::Scope;
 
 // Who may call an endpoint at all. Whose things it then finds is the store's business.
@@ -62,10 +65,12 @@ enum class Who : uint8_t {
   kAdmin,    // of an admin's account
 };
 
-// The authorisation of an endpoint: `scope` is what an API key must have beside it.
+// The authorisation of an endpoint: `scope` is what an API key must have beside it, `feature` what
+// rules of groups may keep from people.
 struct Access {
   Who who;
   Scope scope;
+  Feature feature = Feature::kNone;
 };
 inline constexpr Access kPublic{Who::kAll, Scope::kInference};
 
@@ -97,7 +102,8 @@ struct Match {
 };
 Match find_endpoint(std::string_view method, std::string_view path);
 
-// Errors: kUnauthenticated (nobody with an account asks), kForbidden (a scope or role is missing).
+// Errors: kUnauthenticated (nobody with an account asks), kForbidden (a scope, role or feature is
+// missing).
 Status check_access(const Access& access, const service::Identity& identity);
 
 // The model of that name, or of no name if there is but one; among those the caller may use.

@@ -81,11 +81,14 @@ void refuse(const net::ResponseWriter& writer, const ApiError& error,
 // Refusals are kept, where somebody is known who was refused.
 void record_refusal(const ApiContext& context, const Endpoint& endpoint,
                     const service::Identity& identity) {
-  if (!identity.is_person()) return;
-  const Json detail{{"scope", service::scope_name(endpoint.access.scope)},
-                    {"key", identity.key_id}};
-  const Status kept = context.accounts->record(
-      {identity.user_id, "scope.refuse", endpoint.name, dump_json(detail)});
+  if (identity.is_anonymous()) return;
+  Json detail{{"scope", service::scope_name(endpoint.access.scope)}, {"key", identity.key_id}};
+  if (!identity.may_use_feature(endpoint.access.feature)) {
+    detail["feature"] = service::feature_name(endpoint.access.feature);
+  }
+  const Status kept =
+      context.accounts->log().record({identity.is_person() ? identity.user_id : identity.key_id,
+                                      "scope.refuse", endpoint.name, dump_json(detail)});
   if (!kept) log_warning("a refusal was not recorded: {}", kept.error().to_string());
 }
 
@@ -165,6 +168,7 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(
   net::AccessOptions sites{options.http.host, 0, options.allowed_hosts, options.allowed_origins};
   auto impl = std::make_unique<Impl>();
   impl->context->service = std::move(service);
+  impl->context->spending = std::make_shared<service::SpendingRules>(accounts->shared_log());
   impl->context->accounts = std::move(accounts);
   impl->context->sign_in = std::move(sign_in);
   impl->context->secure_cookies = options.secure_cookies;

@@ -68,7 +68,8 @@ TEST(ApiServer, HandlersInTheEngineDoNotOwnTheService) {
   const TestFolder folder;
   const auto opened = service::open_database(folder.path("maru.db"));
   ASSERT_TRUE(opened) << opened.error().message;
-  const auto accounts = std::make_shared<service::Accounts>(*opened);
+  const auto accounts =
+      std::make_shared<service::Accounts>(std::make_shared<service::AuditLog>(*opened));
   auto server = ApiServer::start(
       options, service, accounts,
       std::make_shared<service::SignIn>(*opened, accounts, service::SignInOptions{}));

@@ -9,6 +9,7 @@
 #include <cwchar>
 #include <iostream>
 
+#include "apps/books.h"
 #include "apps/terminal.h"
 #include "base/utf8.h"
 
@@ -75,7 +76,8 @@ size_t width(const std::string& text) {
 Result<std::shared_ptr<service::Accounts>> open_accounts(const service::Settings& settings) {
   MARU_ASSIGN_OR_RETURN(auto database,
                         service::open_database(service::database_location(settings)));
-  return std::make_shared<service::Accounts>(std::move(database), service::record_act);
+  return std::make_shared<service::Accounts>(
+      std::make_shared<service::AuditLog>(std::move(database), audit_head_file()));
 }
 
 Result<service::User> find_user(const service::Accounts& accounts, const std::string& who) {

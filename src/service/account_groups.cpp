@@ -1,23 +1,11 @@
 // Groups, their rules, and projects.
-#include <algorithm>
-#include <array>
-
 #include "base/json.h"
 #include "base/random.h"
 #include "service/accounts.h"
+#include "service/permissions.h"
 
 namespace maru::service {
 namespace {
-
-constexpr std::array<const char*, 3> kRuleKinds = {"model", "feature", "egress"};
-
-Status check_rule(const Rule& rule) {
-  if (std::find(kRuleKinds.begin(), kRuleKinds.end(), rule.kind) == kRuleKinds.end()) {
-    return Error{ErrorCode::kInvalidArgument, "a rule's kind is model, feature or egress", "",
-                 "kind"};
-  }
-  return check_title(rule.name, "name");
-}
 
 Error name_is_taken(const Error& error, const std::string& name) {
   if (error.code != ErrorCode::kConflict || store::conflict_column(error).empty()) return error;
@@ -133,7 +121,6 @@ Status Accounts::add_rule(const std::string& actor, const std::string& group_id,
 
 Status Accounts::remove_rule(const std::string& actor, const std::string& group_id,
                              const Rule& rule) {
-  MARU_RETURN_IF_ERROR(check_rule(rule));
   return change({actor, "group.deny", group_id, describe(rule)}, [&](auto& transaction) -> Status {
     MARU_ASSIGN_OR_RETURN(const bool removed, store::remove_rule(transaction, group_id, rule));
     if (!removed) return not_found("rule");

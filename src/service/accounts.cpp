@@ -8,7 +8,6 @@
 #include "base/random.h"
 #include "base/utf8.h"
 #include "service/passwords.h"
-#include "store/audit.h"
 
 namespace maru::service {
 namespace {
@@ -83,25 +82,11 @@ Error not_found(const std::string& what) {
   return {ErrorCode::kNotFound, "there is no such " + what};
 }
 
-Status record_act(store::Transaction& transaction, const Act& act) {
-  MARU_RETURN_IF_ERROR(store::append_audit(
-      transaction, {act.actor, act.action, act.subject, act.detail}, unix_milliseconds()));
-  return {};
-}
-
-Accounts::Accounts(std::shared_ptr<store::Database> database, ActHook hook, Clock clock)
-    : database_(std::move(database)), hook_(std::move(hook)), clock_(std::move(clock)) {}
+Accounts::Accounts(std::shared_ptr<AuditLog> log, Clock clock)
+    : log_(std::move(log)), database_(log_->database()), clock_(std::move(clock)) {}
 
 Status Accounts::change(const Act& act, const std::function<Status(store::Transaction&)>& work) {
-  return database_->write([&](store::Transaction& transaction) -> Status {
-    MARU_RETURN_IF_ERROR(work(transaction));
-    return hook_ ? hook_(transaction, act) : Status();
-  });
-}
-
-Status Accounts::record(const Act& act) {
-  if (!hook_) return {};
-  return database_->write([&](store::Transaction& transaction) { return hook_(transaction, act); });
+  return log_->change(act, work);
 }
 
 Result<User> Accounts::add_user(const std::string& actor, const NewUser& wish) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "service/audit.h"
 #include "service/clock.h"
 #include "service/identity.h"
 #include "store/groups.h"
@@ -26,22 +27,6 @@ using store::Project;
 using store::Rule;
 using store::Session;
 using store::User;
-
-// The actor of what is done at the terminal of the machine itself.
-inline constexpr const char* kLocalActor = "local";
-
-// Something done by the power of a role, for the record. Holds no secret.
-struct Act {
-  std::string actor;    // id of a user, or kLocalActor
-  std::string action;   // "user.add"...
-  std::string subject;  // id of what it was done to
-  std::string detail;   // JSON
-};
-// Called in the transaction of the act itself: if it fails, nothing is done.
-using ActHook = std::function<Status(store::Transaction&, const Act&)>;
-
-// Adds the act to the record of acts (store/audit.h).
-Status record_act(store::Transaction& transaction, const Act& act);
 
 struct NewUser {
   std::string name;
@@ -84,8 +69,7 @@ struct NewKey {
 // those of the store.
 class Accounts {
  public:
-  explicit Accounts(std::shared_ptr<store::Database> database, ActHook hook = {},
-                    Clock clock = unix_milliseconds);
+  explicit Accounts(std::shared_ptr<AuditLog> log, Clock clock = unix_milliseconds);
 
   // Hashing a password takes its time (service/passwords.h).
   Result<User> add_user(const std::string& actor, const NewUser& wish);
@@ -127,19 +111,19 @@ class Accounts {
   Result<NewKey> rotate_key(const Identity& maker, const std::string& id);
   Result<NewKey> rotate_any_key(const std::string& actor, const std::string& id);
 
-  // Records what changes nothing: a login, a refused scope.
-  Status record(const Act& act);
+  // Where all of it is recorded, and what others do to accounts.
+  AuditLog& log() const { return *log_; }
+  const std::shared_ptr<AuditLog>& shared_log() const { return log_; }
 
  private:
-  // Runs `work`, then records the act, all or nothing.
   Status change(const Act& act, const std::function<Status(store::Transaction&)>& work);
   Result<NewKey> make_key(const std::string& actor, const std::string& user_id, const KeyWish& wish,
                           const std::string& replaces);
   Result<NewKey> replace_key(const std::string& actor, const std::optional<std::string>& owner,
                              const std::string& id, const std::optional<Scopes>& most);
 
+  std::shared_ptr<AuditLog> log_;
   std::shared_ptr<store::Database> database_;
-  ActHook hook_;
   Clock clock_;
 };
 

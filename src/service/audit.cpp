@@ -6,9 +6,8 @@
 #include <utility>
 
 #include "base/files.h"
-#include "base/json.h"
 #include "base/log.h"
-#include "service/clock.h"
+#include "service/in_database.h"
 
 namespace maru::service {
 namespace {
@@ -18,48 +17,74 @@ constexpr size_t kHashLetters = 64;
 
 }  // namespace
 
-AuditLog::AuditLog(std::shared_ptr<store::Database> database, std::string head_file)
-    : database_(std::move(database)), head_file_(std::move(head_file)) {}
+AuditLog::AuditLog(std::shared_ptr<store::Database> database, std::string head_file, Clock clock)
+    : database_(std::move(database)), head_file_(std::move(head_file)), clock_(std::move(clock)) {}
 
-Status AuditLog::audit(const std::string& actor, const std::string& action,
-                       const std::string& subject, const Json& detail) {
+Status AuditLog::change(const Act& act, const std::function<Status(store::Transaction&)>& work) {
   store::AuditHead head;
-  MARU_RETURN_IF_ERROR(database_->write([&](store::Transaction& transaction) -> Status {
-    MARU_ASSIGN_OR_RETURN(
-        head, store::append_audit(transaction, {actor, action, subject, dump_json(detail)},
-                                  unix_milliseconds()));
+  const Status written = database_->write([&](store::Transaction& transaction) -> Status {
+    MARU_RETURN_IF_ERROR(work(transaction));
+    MARU_ASSIGN_OR_RETURN(head, store::append_audit(transaction, act, clock_()));
     return {};
-  }));
+  });
+  MARU_RETURN_IF_ERROR(written);
   keep_head(head);
   return {};
 }
 
+Status AuditLog::record(const Act& act) {
+  return change(act, [](store::Transaction&) -> Status { return {}; });
+}
+
+Result<store::AuditHead> AuditLog::kept_head() const {
+  MARU_ASSIGN_OR_RETURN(const std::string text, read_file(head_file_, kMaxHeadBytes));
+  return parse_audit_head(text);
+}
+
+// Other programs keep theirs in the same file: a newer one stays. A kept head that the record does
+// not hold any more stays too: it is what shows that rows were cut.
 void AuditLog::keep_head(const store::AuditHead& head) {
   if (head_file_.empty()) return;
   const std::lock_guard lock(file_mutex_);
-  if (head.seq <= last_kept_) return;
-  if (const auto status = write_file_atomically(head_file_, print_audit_head(head)); !status) {
-    log_warning("the head of the audit record was not kept: {}", status.error().to_string());
+  if (const auto kept = kept_head()) {
+    if (kept->seq >= head.seq) return;
+    bool is_held = false;
+    const Status asked = database_->read([&](store::Transaction& transaction) -> Status {
+      MARU_ASSIGN_OR_RETURN(const auto rows, store::list_audit(transaction, kept->seq - 1, 1));
+      is_held = !rows.empty() && rows.front().seq == kept->seq && rows.front().hash == kept->hash;
+      return {};
+    });
+    if (!asked || !is_held) {
+      log_warning("the record of acts does not hold the head kept in {}: see maru audit verify",
+                  head_file_);
+      return;
+    }
+  } else if (kept.error().code != ErrorCode::kNotFound) {
+    log_warning("the kept head of the audit record: {}", kept.error().to_string());
     return;
   }
-  last_kept_ = head.seq;
+  if (const auto status = write_file_atomically(head_file_, print_audit_head(head)); !status) {
+    log_warning("the head of the audit record was not kept: {}", status.error().to_string());
+  }
 }
 
-Result<store::AuditReport> AuditLog::verify(std::vector<store::AuditHead> known) const {
+Result<std::vector<store::AuditRow>> AuditLog::list_before(int64_t before_seq, size_t limit) const {
+  return reading<std::vector<store::AuditRow>>(*database_, [&](store::Transaction& transaction) {
+    return store::list_audit_before(transaction, before_seq, limit);
+  });
+}
+
+Result<store::AuditReport> AuditLog::verify(std::vector<store::AuditHead> known) {
   if (!head_file_.empty()) {
-    const auto text = read_file(head_file_, kMaxHeadBytes);
-    if (text) {
-      MARU_ASSIGN_OR_RETURN(store::AuditHead head, parse_audit_head(*text));
-      known.push_back(std::move(head));
-    } else if (text.error().code != ErrorCode::kNotFound) {
-      return text.error();
-    }
+    auto kept = kept_head();
+    if (!kept && kept.error().code != ErrorCode::kNotFound) return kept.error();
+    if (kept) known.push_back(*std::move(kept));
   }
-  store::AuditReport report;
-  MARU_RETURN_IF_ERROR(database_->read([&](store::Transaction& transaction) -> Status {
-    MARU_ASSIGN_OR_RETURN(report, store::verify_audit(transaction, known));
-    return {};
-  }));
+  MARU_ASSIGN_OR_RETURN(const store::AuditReport report,
+                        reading<store::AuditReport>(*database_, [&](store::Transaction& t) {
+                          return store::verify_audit(t, known);
+                        }));
+  if (!report.fault && report.head.seq > 0) keep_head(report.head);
   return report;
 }
 

@@ -2,13 +2,14 @@
 // carried with it.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "service/permissions.h"
 
 namespace maru::service {
 
@@ -61,7 +62,7 @@ class Scopes {
   uint32_t bits_ = 0;
 };
 
-struct Identity {
+struct Identity : Permissions {
   std::string user_id;     // empty: nobody with an account
   std::string key_id;      // the API key used, also one of the settings ("static_..."); or empty
   std::string session_id;  // the session used; or empty
@@ -69,7 +70,6 @@ struct Identity {
   Role role = Role::kMember;
   std::vector<std::string> group_ids;
   Scopes scopes;
-  std::optional<std::vector<std::string>> models;  // none: all
   // Whose turn it is in the engine's queue, and what keeps cached prefixes apart ("": shared).
   std::string caller;
   std::string tenant_salt;
@@ -77,9 +77,6 @@ struct Identity {
   bool is_person() const { return !user_id.empty(); }
   // Let in without a credential, on loopback while there is no account.
   bool is_anonymous() const { return user_id.empty() && key_id.empty(); }
-  bool may_use_model(std::string_view name) const {
-    return !models || std::find(models->begin(), models->end(), name) != models->end();
-  }
 };
 
 }  // namespace maru::service

@@ -20,17 +20,6 @@ Error refused(const char* what, const char* hint) {
   return {ErrorCode::kUnauthenticated, what, hint};
 }
 
-// Rules narrow: who is in no group with a rule for models may use all of them.
-std::optional<std::vector<std::string>> allowed_models(const std::vector<Rule>& rules) {
-  std::optional<std::vector<std::string>> models;
-  for (const Rule& rule : rules) {
-    if (rule.kind != "model") continue;
-    if (!models) models.emplace();
-    models->push_back(rule.name);
-  }
-  return models;
-}
-
 // What the limiter counts by. Names that no account can have count as one.
 std::string limited_name(const std::string& name) {
   const auto checked = check_user_name(name);
@@ -85,6 +74,7 @@ Result<Identity> SignIn::identify(const Credential& credential) {
   if (open) {
     Identity anybody;
     anybody.scopes = Scopes::all();
+    anybody.hosts = {"*"};
     anybody.caller = credential.remote;
     return anybody;
   }
@@ -100,8 +90,7 @@ Result<Identity> SignIn::identity_of(store::Transaction& transaction, const User
   if (!role) return Error{ErrorCode::kCorrupt, "an account has a role that is not known"};
   identity.role = *role;
   MARU_ASSIGN_OR_RETURN(identity.group_ids, store::group_ids_of(transaction, user.id));
-  MARU_ASSIGN_OR_RETURN(const auto rules, store::rules_of(transaction, user.id));
-  identity.models = allowed_models(rules);
+  MARU_ASSIGN_OR_RETURN(static_cast<Permissions&>(identity), permissions_of(transaction, user.id));
   identity.caller = user.id;
   if (!options_.shares_prefixes) identity.tenant_salt = user.id;
   return identity;
@@ -203,19 +192,18 @@ Result<Login> SignIn::log_in(const LoginAttempt& attempt) {
     limiter_.note_failure(limited_name(attempt.name), attempt.remote, clock_());
     // The name stays out of the record: people type passwords into the wrong field.
     MARU_RETURN_IF_ERROR(
-        accounts_->record({user ? user->id : "unknown", "login.refuse", user ? user->id : "",
-                           dump_json(Json{{"remote", attempt.remote}})}));
+        accounts_->log().record({user ? user->id : "unknown", "login.refuse", user ? user->id : "",
+                                 dump_json(Json{{"remote", attempt.remote}})}));
     return refused("the name or the password is wrong", "check both");
   }
   limiter_.note_success(limited_name(attempt.name));
   const Login login = new_login(*user, attempt);
-  const Status written = database_->write([&](store::Transaction& transaction) -> Status {
+  const Act act{user->id, "login", login.session.id, dump_json(Json{{"remote", attempt.remote}})};
+  const auto work = [&](store::Transaction& transaction) -> Status {
     MARU_RETURN_IF_ERROR(store::remove_expired_sessions(transaction, login.session.created_at));
     return store::add_session(transaction, login.session);
-  });
-  MARU_RETURN_IF_ERROR(written);
-  MARU_RETURN_IF_ERROR(accounts_->record(
-      {user->id, "login", login.session.id, dump_json(Json{{"remote", attempt.remote}})}));
+  };
+  MARU_RETURN_IF_ERROR(accounts_->log().change(act, work));
   return login;
 }
 
@@ -256,7 +244,8 @@ Status SignIn::change_password(const Identity& who, const LoginAttempt& attempt,
                  "current_password"};
   }
   MARU_ASSIGN_OR_RETURN(const std::string hash, hash_password(wanted));
-  const Status written = database_->write([&](store::Transaction& transaction) -> Status {
+  const Act act{who.user_id, "password.change", who.user_id, "{}"};
+  return accounts_->log().change(act, [&](store::Transaction& transaction) -> Status {
     MARU_ASSIGN_OR_RETURN(auto user, store::find_user(transaction, who.user_id));
     if (!user) return not_found("user");
     user->password_hash = hash;
@@ -264,8 +253,6 @@ Status SignIn::change_password(const Identity& who, const LoginAttempt& attempt,
     MARU_RETURN_IF_ERROR(store::end_sessions_of(transaction, who.user_id, who.session_id));
     return {};
   });
-  MARU_RETURN_IF_ERROR(written);
-  return accounts_->record({who.user_id, "password.change", who.user_id, "{}"});
 }
 
 Result<std::optional<std::string>> SignIn::make_first_admin_token() {
@@ -306,17 +293,17 @@ Result<Login> SignIn::make_first_admin(const std::string& token, const NewUser& 
   user.language = admin.language == "ko" || admin.language == "en" ? admin.language : "";
   user.created_at = clock_();
   const Login login = new_login(user, attempt);
-  const Status written = database_->write([&](store::Transaction& transaction) -> Status {
+  const Act act{user.id, "user.add", user.id,
+                dump_json(Json{{"name", user.name}, {"role", user.role}})};
+  const auto work = [&](store::Transaction& transaction) -> Status {
     MARU_ASSIGN_OR_RETURN(const bool has_accounts, store::any_user(transaction));
     MARU_ASSIGN_OR_RETURN(const bool used,
                           store::use_login_link(transaction, hash, kFirstAdmin, clock_()));
     if (has_accounts || !used) return no_link;
     MARU_RETURN_IF_ERROR(store::add_user(transaction, user));
     return store::add_session(transaction, login.session);
-  });
-  MARU_RETURN_IF_ERROR(written);
-  MARU_RETURN_IF_ERROR(accounts_->record(
-      {user.id, "user.add", user.id, dump_json(Json{{"name", user.name}, {"role", user.role}})}));
+  };
+  MARU_RETURN_IF_ERROR(accounts_->log().change(act, work));
   return login;
 }
 

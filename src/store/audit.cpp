@@ -24,6 +24,13 @@ AuditRow read_row(const Row& row) {
           row.text(7)};
 }
 
+std::vector<AuditRow> read_rows(const std::vector<Row>& rows) {
+  std::vector<AuditRow> out;
+  out.reserve(rows.size());
+  for (const Row& row : rows) out.push_back(read_row(row));
+  return out;
+}
+
 // What is wrong with `row` as the one after `before`; empty if nothing.
 std::string find_fault(const AuditRow& row, const AuditHead& before,
                        const std::vector<AuditHead>& known) {
@@ -86,10 +93,18 @@ Result<std::vector<AuditRow>> list_audit(Transaction& transaction, int64_t after
       transaction.query("SELECT seq, at, actor, action, subject, detail, previous_hash, hash FROM "
                         "audit WHERE seq > ? ORDER BY seq LIMIT ?",
                         {after_seq, static_cast<int64_t>(limit)}));
-  std::vector<AuditRow> out;
-  out.reserve(rows.size());
-  for (const Row& row : rows) out.push_back(read_row(row));
-  return out;
+  return read_rows(rows);
+}
+
+Result<std::vector<AuditRow>> list_audit_before(Transaction& transaction, int64_t before_seq,
+                                                size_t limit) {
+  const int64_t end = before_seq > 0 ? before_seq : INT64_MAX;
+  MARU_ASSIGN_OR_RETURN(
+      const std::vector<Row> rows,
+      transaction.query("SELECT seq, at, actor, action, subject, detail, previous_hash, hash FROM "
+                        "audit WHERE seq < ? ORDER BY seq DESC LIMIT ?",
+                        {end, static_cast<int64_t>(limit)}));
+  return read_rows(rows);
 }
 
 Result<AuditReport> verify_audit(Transaction& transaction, const std::vector<AuditHead>& known) {

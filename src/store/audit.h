@@ -41,6 +41,9 @@ Result<AuditHead> append_audit(Transaction& transaction, const AuditEntry& entry
 Result<AuditHead> audit_head(Transaction& transaction);
 // The rows after `after_seq` in order, at most `limit`.
 Result<std::vector<AuditRow>> list_audit(Transaction& transaction, int64_t after_seq, size_t limit);
+// The rows before `before_seq` (0: before the end), the newest first, at most `limit`.
+Result<std::vector<AuditRow>> list_audit_before(Transaction& transaction, int64_t before_seq,
+                                                size_t limit);
 
 struct AuditFault {
   int64_t seq = 0;  // the first row that is wrong or missing

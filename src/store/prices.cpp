@@ -12,6 +12,11 @@ Status add_price(Transaction& transaction, const PriceRow& row) {
   return {};
 }
 
+Status remove_price(Transaction& transaction, const std::string& id) {
+  MARU_RETURN_IF_ERROR(transaction.execute("DELETE FROM prices WHERE id = ?", {id}));
+  return {};
+}
+
 Result<std::vector<PriceRow>> list_prices(Transaction& transaction) {
   MARU_ASSIGN_OR_RETURN(
       const std::vector<Row> rows,

@@ -25,6 +25,7 @@ struct PriceRow {
 
 // Errors: kConflict if the model has a price from that very time on.
 Status add_price(Transaction& transaction, const PriceRow& row);
+Status remove_price(Transaction& transaction, const std::string& id);
 // By model, then by valid_from.
 Result<std::vector<PriceRow>> list_prices(Transaction& transaction);
 

@@ -194,4 +194,29 @@ Result<std::vector<std::pair<std::string, UsageSum>>> sum_usage_by_group(Transac
   return out;
 }
 
+Result<std::vector<ModelTimes>> sum_model_times(Transaction& transaction, int64_t begin) {
+  // `reached`: up to when requests that began before were running.
+  MARU_ASSIGN_OR_RETURN(
+      const std::vector<Row> rows,
+      transaction.query(
+          "SELECT model, COUNT(*), CAST(SUM(tokens_in - tokens_cached) AS BIGINT), "
+          "CAST(SUM(tokens_out) AS BIGINT), CAST(SUM(first_token_ms) AS BIGINT), "
+          "CAST(SUM(total_ms - first_token_ms) AS BIGINT), "
+          "CAST(SUM(CASE WHEN reached IS NULL OR reached <= opened_at THEN total_ms "
+          "WHEN opened_at + total_ms > reached THEN opened_at + total_ms - reached "
+          "ELSE 0 END) AS BIGINT) "
+          "FROM (SELECT model, tokens_in, tokens_cached, tokens_out, first_token_ms, total_ms, "
+          "opened_at, MAX(opened_at + total_ms) OVER (PARTITION BY model ORDER BY opened_at, id "
+          "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached FROM usage "
+          "WHERE opened_at >= ? AND closed_at IS NOT NULL AND first_token_ms IS NOT NULL AND "
+          "outcome NOT IN ('failed', 'interrupted')) AS ran GROUP BY model ORDER BY model",
+          {begin}));
+  std::vector<ModelTimes> out;
+  for (const Row& row : rows) {
+    out.push_back({row.text(0), row.integer(1), row.integer(2), row.integer(3), row.integer(4),
+                   row.integer(5), row.integer(6)});
+  }
+  return out;
+}
+
 }  // namespace maru::store

@@ -67,4 +67,18 @@ Result<std::vector<UsageSum>> sum_usage(Transaction& transaction, const UsageFil
 Result<std::vector<std::pair<std::string, UsageSum>>> sum_usage_by_group(Transaction& transaction,
                                                                          int64_t begin);
 
+// What the closed requests of a model took. Requests that were refused or cut by a crash are left
+// out, and those that gave no token.
+struct ModelTimes {
+  std::string model;
+  int64_t n_requests = 0;
+  int64_t tokens_in = 0;  // without those from the cache
+  int64_t tokens_out = 0;
+  int64_t first_token_ms = 0, rest_ms = 0;  // sums over requests
+  int64_t busy_ms = 0;                      // in which at least one of them ran
+};
+
+// Of those admitted from `begin` on, by model.
+Result<std::vector<ModelTimes>> sum_model_times(Transaction& transaction, int64_t begin);
+
 }  // namespace maru::store

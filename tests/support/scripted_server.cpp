@@ -8,6 +8,7 @@
 
 #include <charconv>
 #include <cstdio>
+#include <filesystem>
 #include <map>
 #include <string>
 
@@ -109,7 +110,9 @@ int serve(const std::string& tokenizer_path, const std::map<std::string, std::st
   const auto chats = service::ChatServices::start(*database, generation, options.metering);
   if (!chats) return fail(chats.error());
   options.chats = *chats;
-  const auto accounts = std::make_shared<service::Accounts>(*database, service::record_act);
+  const auto log = std::make_shared<service::AuditLog>(
+      *database, std::filesystem::path(database_path).parent_path() / "audit.head");
+  const auto accounts = std::make_shared<service::Accounts>(log);
   service::SignInOptions sign_in;
   const auto key = settings.find("key");
   if (key != settings.end()) sign_in.static_keys = {key->second};

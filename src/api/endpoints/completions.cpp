@@ -10,7 +10,11 @@ void handle(const Call& call) { generate(call, parse_completion, make_completion
 
 extern const Endpoint endpoint_completions;
 constinit const Endpoint endpoint_completions{
-    "completions", "POST", "/v1/completions", Run::kWorker, {Who::kCaller, Scope::kInference},
+    "completions",
+    "POST",
+    "/v1/completions",
+    Run::kWorker,
+    {Who::kCaller, Scope::kInference, Feature::kCompletions},
     handle};
 
 }  // namespace maru::api

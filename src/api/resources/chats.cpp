@@ -5,7 +5,7 @@
 namespace maru::api {
 namespace {
 
-constexpr Access kAccess{Who::kCaller, Scope::kChats};
+constexpr Access kAccess{Who::kCaller, Scope::kChats, Feature::kChats};
 constexpr int64_t kPage = 50, kMaxPage = static_cast<int64_t>(service::kMaxPage);
 
 constexpr FieldSpec kNewChat[] = {{"title", Support::kSupported},

@@ -5,7 +5,9 @@
 namespace maru::api {
 namespace {
 
-constexpr Access kAccess{Who::kCaller, Scope::kChats};
+constexpr Access kAccess{Who::kCaller, Scope::kChats, Feature::kFiles};
+// One's own data may be taken along and removed, whatever rules say.
+constexpr Access kOwnData{Who::kCaller, Scope::kChats};
 
 std::string owner(const Call& call) { return service::owner_of(call.identity); }
 service::Personal& personal(const Call& call) { return *call.context->chats->personal; }
@@ -83,8 +85,8 @@ constexpr Endpoint kEndpoints[] = {
     {"find_file", "GET", "/api/files/{file}", Run::kWorker, kAccess, with_chats<find_file>},
     {"read_file", "GET", "/api/files/{file}/content", Run::kWorker, kAccess, with_chats<read_file>},
     {"remove_file", "DELETE", "/api/files/{file}", Run::kWorker, kAccess, with_chats<remove_file>},
-    {"export_data", "GET", "/api/me/data", Run::kWorker, kAccess, with_chats<export_data>},
-    {"remove_data", "DELETE", "/api/me/data", Run::kWorker, kAccess, with_chats<remove_data>},
+    {"export_data", "GET", "/api/me/data", Run::kWorker, kOwnData, with_chats<export_data>},
+    {"remove_data", "DELETE", "/api/me/data", Run::kWorker, kOwnData, with_chats<remove_data>},
 };
 
 }  // namespace

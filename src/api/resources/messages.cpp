@@ -6,7 +6,7 @@
 namespace maru::api {
 namespace {
 
-constexpr Access kAccess{Who::kCaller, Scope::kChats};
+constexpr Access kAccess{Who::kCaller, Scope::kChats, Feature::kChats};
 
 constexpr FieldSpec kNewMessage[] = {{"role", Support::kSupported},
                                      {"content", Support::kSupported},

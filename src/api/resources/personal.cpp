@@ -6,6 +6,10 @@ namespace maru::api {
 namespace {
 
 constexpr Access kAccess{Who::kCaller, Scope::kChats};
+constexpr Access kChats{Who::kCaller, Scope::kChats, Feature::kChats};
+constexpr Access kAssistants{Who::kCaller, Scope::kChats, Feature::kAssistants};
+constexpr Access kMemories{Who::kCaller, Scope::kChats, Feature::kMemories};
+constexpr Access kShares{Who::kCaller, Scope::kChats, Feature::kShares};
 
 constexpr FieldSpec kFeedback[] = {
     {"message", Support::kSupported}, {"kind", Support::kSupported},
@@ -213,30 +217,31 @@ void write_settings(const Call& call) {
 }
 
 constexpr Endpoint kEndpoints[] = {
-    {"list_feedback", "GET", "/api/feedback", Run::kWorker, kAccess, with_chats<list_feedback>},
-    {"add_feedback", "POST", "/api/feedback", Run::kWorker, kAccess, with_chats<add_feedback>},
-    {"remove_feedback", "DELETE", "/api/feedback/{feedback}", Run::kWorker, kAccess,
+    {"list_feedback", "GET", "/api/feedback", Run::kWorker, kChats, with_chats<list_feedback>},
+    {"add_feedback", "POST", "/api/feedback", Run::kWorker, kChats, with_chats<add_feedback>},
+    {"remove_feedback", "DELETE", "/api/feedback/{feedback}", Run::kWorker, kChats,
      with_chats<remove_feedback>},
-    {"list_assistants", "GET", "/api/assistants", Run::kWorker, kAccess,
+    {"list_assistants", "GET", "/api/assistants", Run::kWorker, kAssistants,
      with_chats<list_assistants>},
-    {"add_assistant", "POST", "/api/assistants", Run::kWorker, kAccess, with_chats<add_assistant>},
-    {"find_assistant", "GET", "/api/assistants/{assistant}", Run::kWorker, kAccess,
+    {"add_assistant", "POST", "/api/assistants", Run::kWorker, kAssistants,
+     with_chats<add_assistant>},
+    {"find_assistant", "GET", "/api/assistants/{assistant}", Run::kWorker, kAssistants,
      with_chats<find_assistant>},
-    {"change_assistant", "PUT", "/api/assistants/{assistant}", Run::kWorker, kAccess,
+    {"change_assistant", "PUT", "/api/assistants/{assistant}", Run::kWorker, kAssistants,
      with_chats<change_assistant>},
-    {"remove_assistant", "DELETE", "/api/assistants/{assistant}", Run::kWorker, kAccess,
+    {"remove_assistant", "DELETE", "/api/assistants/{assistant}", Run::kWorker, kAssistants,
      with_chats<remove_assistant>},
-    {"list_memories", "GET", "/api/memories", Run::kWorker, kAccess, with_chats<list_memories>},
-    {"add_memory", "POST", "/api/memories", Run::kWorker, kAccess, with_chats<add_memory>},
-    {"change_memory", "PATCH", "/api/memories/{memory}", Run::kWorker, kAccess,
+    {"list_memories", "GET", "/api/memories", Run::kWorker, kMemories, with_chats<list_memories>},
+    {"add_memory", "POST", "/api/memories", Run::kWorker, kMemories, with_chats<add_memory>},
+    {"change_memory", "PATCH", "/api/memories/{memory}", Run::kWorker, kMemories,
      with_chats<change_memory>},
-    {"remove_memory", "DELETE", "/api/memories/{memory}", Run::kWorker, kAccess,
+    {"remove_memory", "DELETE", "/api/memories/{memory}", Run::kWorker, kMemories,
      with_chats<remove_memory>},
-    {"list_shares", "GET", "/api/shares", Run::kWorker, kAccess, with_chats<list_shares>},
-    {"add_share", "POST", "/api/shares", Run::kWorker, kAccess, with_chats<add_share>},
-    {"remove_share", "DELETE", "/api/shares/{share}", Run::kWorker, kAccess,
+    {"list_shares", "GET", "/api/shares", Run::kWorker, kShares, with_chats<list_shares>},
+    {"add_share", "POST", "/api/shares", Run::kWorker, kShares, with_chats<add_share>},
+    {"remove_share", "DELETE", "/api/shares/{share}", Run::kWorker, kShares,
      with_chats<remove_share>},
-    {"read_share", "GET", "/api/shared/{token}", Run::kWorker, kAccess, with_chats<read_share>},
+    {"read_share", "GET", "/api/shared/{token}", Run::kWorker, kShares, with_chats<read_share>},
     {"read_settings", "GET", "/api/me/settings", Run::kWorker, kAccess, with_chats<read_settings>},
     {"write_settings", "PUT", "/api/me/settings", Run::kWorker, kAccess,
      with_chats<write_settings>},

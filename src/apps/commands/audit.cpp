@@ -73,7 +73,6 @@ Result<int> verify(const Context& context, std::shared_ptr<store::Database> data
     write_stdout(context.say(Message::kAuditFault, report.fault->seq, report.fault->what) + "\n");
     return kExitFailure;
   }
-  if (report.head.seq > 0) log.keep_head(report.head);
   write_stdout(context.say(Message::kAuditSound, report.head.seq) + "\n");
   return 0;
 }

@@ -1,14 +1,10 @@
-#include "service/limits.h"
-
-#include <charconv>
 #include <memory>
 
 #include "apps/books.h"
 #include "apps/command.h"
 #include "apps/options.h"
 #include "apps/terminal.h"
-#include "base/json.h"
-#include "service/prices.h"
+#include "service/spending_rules.h"
 
 namespace maru::apps {
 namespace {
@@ -17,48 +13,13 @@ struct Wish {
   std::string act, kind, subject, name, value;
 };
 
-bool is_money(const std::string& name) {
-  return service::find_limit_name(name) == service::LimitName::kMoneyPerMonth;
-}
-
-Result<int64_t> read_value(const Wish& wish) {
-  if (is_money(wish.name)) return service::parse_money(wish.value, "value");
-  constexpr int64_t kMost = 1'000'000'000'000;
-  int64_t value = -1;
-  const char* const end = wish.value.data() + wish.value.size();
-  const auto [stop, code] = std::from_chars(wish.value.data(), end, value);
-  if (code != std::errc{} || stop != end || value < 0 || value > kMost) {
-    return Error{ErrorCode::kInvalidArgument, "'" + wish.value + "' is no limit",
-                 "a whole number from 0 on", "value"};
-  }
-  return value;
-}
-
-Result<store::LimitRow> read_limit(const Wish& wish) {
-  if (!service::find_subject_kind(wish.kind)) {
-    return Error{ErrorCode::kInvalidArgument, "there are no limits of '" + wish.kind + "'",
-                 "there are limits of a user, group, project or key", "kind"};
-  }
-  if (!service::find_limit_name(wish.name)) {
-    return Error{ErrorCode::kInvalidArgument, "there is no limit '" + wish.name + "'",
-                 "there are requests_per_minute, tokens_per_minute, tokens_per_month, "
-                 "money_per_month, streams and context",
-                 "name"};
-  }
-  return store::LimitRow{wish.kind, wish.subject, wish.name, 0};
-}
-
 std::string print_limit(const store::LimitRow& row) {
   return printable(row.subject_kind + " " + row.subject_id + " " + row.name) + " " +
-         (is_money(row.name) ? service::print_money(row.value) : std::to_string(row.value));
+         service::print_limit_value(row);
 }
 
-Result<int> list(const Context& context, const store::Database& database) {
-  std::vector<store::LimitRow> limits;
-  MARU_RETURN_IF_ERROR(database.read([&](store::Transaction& transaction) -> Status {
-    MARU_ASSIGN_OR_RETURN(limits, store::list_limits(transaction));
-    return {};
-  }));
+Result<int> list(const Context& context, const service::SpendingRules& rules) {
+  MARU_ASSIGN_OR_RETURN(const auto limits, rules.list_limits());
   if (limits.empty()) write_stderr(context.say(Message::kNoLimits) + "\n");
   for (const store::LimitRow& row : limits) write_stdout(print_limit(row) + "\n");
   return 0;
@@ -69,25 +30,18 @@ Result<int> run(const Context& context, const Wish& wish) {
     return Error{ErrorCode::kInvalidArgument, "there is no 'maru limits " + wish.act + "'",
                  "there are list, set and remove", "act"};
   }
-  MARU_ASSIGN_OR_RETURN(const auto database, open_books(context));
-  if (wish.act == "list") return list(context, *database);
-  MARU_ASSIGN_OR_RETURN(store::LimitRow row, read_limit(wish));
-  const std::string subject = row.subject_kind + " " + row.subject_id;
-  if (wish.act == "set") {
-    MARU_ASSIGN_OR_RETURN(row.value, read_value(wish));
-    MARU_RETURN_IF_ERROR(change_books(
-        *database, "limit.set", subject, {{"name", row.name}, {"value", row.value}},
-        [&](store::Transaction& transaction) { return store::set_limit(transaction, row); }));
-    write_stdout(print_limit(row) + "\n");
+  MARU_ASSIGN_OR_RETURN(auto log, open_audit_log(context));
+  service::SpendingRules rules(std::move(log));
+  if (wish.act == "list") return list(context, rules);
+  if (wish.act == "remove") {
+    MARU_RETURN_IF_ERROR(
+        rules.remove_limit(service::kLocalActor, {wish.kind, wish.subject, wish.name, 0}));
     return 0;
   }
-  MARU_RETURN_IF_ERROR(change_books(
-      *database, "limit.remove", subject, {{"name", row.name}},
-      [&](store::Transaction& transaction) -> Status {
-        MARU_ASSIGN_OR_RETURN(const bool was_there, store::remove_limit(transaction, row));
-        if (was_there) return {};
-        return Error{ErrorCode::kNotFound, "there is no such limit", "see maru limits list"};
-      }));
+  MARU_ASSIGN_OR_RETURN(const store::LimitRow limit,
+                        service::read_limit(wish.kind, wish.subject, wish.name, wish.value));
+  MARU_RETURN_IF_ERROR(rules.set_limit(service::kLocalActor, limit));
+  write_stdout(print_limit(limit) + "\n");
   return 0;
 }
 

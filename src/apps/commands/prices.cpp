@@ -1,5 +1,7 @@
 #include "service/prices.h"
 
+#include <fmt/format.h>
+
 #include <charconv>
 #include <chrono>
 #include <memory>
@@ -9,9 +11,7 @@
 #include "apps/options.h"
 #include "apps/table.h"
 #include "apps/terminal.h"
-#include "base/json.h"
-#include "base/random.h"
-#include "service/clock.h"
+#include "service/spending_rules.h"
 #include "service/usage_report.h"
 
 namespace maru::apps {
@@ -21,6 +21,7 @@ struct Wish {
   std::string act, model, in, cached, out, from;
   float electricity = 0, watts = 0, hardware = 0, years = 4, utilisation = 1;
   float speed_in = 0, speed_out = 0;
+  uint32_t days = 30;
 };
 
 // "2026-12-01": midnight, UTC.
@@ -62,7 +63,7 @@ Result<store::Price> read_price(const Wish& wish) {
   return price;
 }
 
-Result<store::Price> compute_price(const Wish& wish) {
+service::PriceFormula read_formula(const Wish& wish) {
   service::PriceFormula formula;
   formula.electricity_per_kwh = wish.electricity;
   formula.watts = wish.watts;
@@ -71,72 +72,79 @@ Result<store::Price> compute_price(const Wish& wish) {
   formula.utilisation = wish.utilisation;
   formula.tokens_in_per_second = wish.speed_in;
   formula.tokens_out_per_second = wish.speed_out;
-  return service::price_by_formula(formula);
+  return formula;
 }
 
-Result<int> add(const Context& context, store::Database& database, const Wish& wish,
-                const store::Price& price, const char* source) {
+std::string print_price(const Context& context, const store::PriceRow& row) {
+  return context.say(
+             Message::kPriceSet, printable(row.model), service::print_money(row.price.in_micros),
+             service::print_money(row.price.cached_micros),
+             service::print_money(row.price.out_micros), service::print_time(row.valid_from)) +
+         (row.source == "formula" ? " *" : "") + "\n";
+}
+
+Result<int> add(const Context& context, service::SpendingRules& rules, const Wish& wish) {
   if (wish.model.empty()) {
     return Error{ErrorCode::kInvalidArgument, "which model's price?",
                  "maru prices " + wish.act + " MODEL", "model"};
   }
-  store::PriceRow row{random_id("price_"), wish.model, price, service::unix_milliseconds(), source};
+  service::PriceWish price;
+  price.model = wish.model;
   if (!wish.from.empty()) {
-    MARU_ASSIGN_OR_RETURN(row.valid_from, read_day(wish.from));
+    MARU_ASSIGN_OR_RETURN(price.valid_from, read_day(wish.from));
   }
-  const Json detail = {{"in", price.in_micros},
-                       {"cached", price.cached_micros},
-                       {"out", price.out_micros},
-                       {"valid_from", row.valid_from},
-                       {"source", source}};
-  MARU_RETURN_IF_ERROR(change_books(
-      database, "price.set", wish.model, detail,
-      [&](store::Transaction& transaction) { return store::add_price(transaction, row); }));
-  write_stdout(
-      context.say(Message::kPriceSet, printable(wish.model), service::print_money(price.in_micros),
-                  service::print_money(price.cached_micros), service::print_money(price.out_micros),
-                  service::print_time(row.valid_from)) +
-      "\n");
+  if (wish.act == "set") {
+    MARU_ASSIGN_OR_RETURN(price.price, read_price(wish));
+  }
+  const auto added = wish.act == "set" ? rules.add_price(service::kLocalActor, price)
+                                       : rules.add_price_by_formula(service::kLocalActor, price,
+                                                                    read_formula(wish), wish.days);
+  if (!added) return added.error();
+  write_stdout(print_price(context, *added));
   return 0;
 }
 
-Result<int> list(const Context& context, const store::Database& database) {
-  std::vector<store::PriceRow> prices;
-  MARU_RETURN_IF_ERROR(database.read([&](store::Transaction& transaction) -> Status {
-    MARU_ASSIGN_OR_RETURN(prices, store::list_prices(transaction));
-    return {};
-  }));
-  if (prices.empty()) write_stderr(context.say(Message::kNoPrices) + "\n");
-  for (const store::PriceRow& row : prices) {
-    write_stdout(context.say(Message::kPriceSet, printable(row.model),
-                             service::print_money(row.price.in_micros),
-                             service::print_money(row.price.cached_micros),
-                             service::print_money(row.price.out_micros),
-                             service::print_time(row.valid_from)) +
-                 (row.source == "formula" ? " *" : "") + "\n");
+// "1234.5", "-" where nothing was measured.
+std::string print_speed(double tokens_per_second) {
+  return tokens_per_second > 0 ? fmt::format("{:.1f}", tokens_per_second) : "-";
+}
+
+Result<int> list_speeds(const Context& context, const service::SpendingRules& rules,
+                        int64_t n_days) {
+  MARU_ASSIGN_OR_RETURN(const auto speeds, rules.measure_speeds(n_days));
+  std::vector<std::vector<std::string>> rows{
+      {context.say(Message::kSpeedModel), context.say(Message::kSpeedRequests),
+       context.say(Message::kSpeedIn), context.say(Message::kSpeedOut),
+       context.say(Message::kSpeedBusy)}};
+  for (const service::ModelSpeed& speed : speeds) {
+    rows.push_back({printable(speed.model), print_count(speed.n_requests),
+                    print_speed(speed.tokens_in_per_second),
+                    print_speed(speed.tokens_out_per_second),
+                    fmt::format("{:.1f}", speed.busy_seconds)});
   }
+  write_stdout(print_table(rows));
   return 0;
 }
 
 Result<int> run(const Context& context, const Wish& wish) {
-  MARU_ASSIGN_OR_RETURN(const auto database, open_books(context));
-  if (wish.act == "list") return list(context, *database);
-  if (wish.act == "set") {
-    MARU_ASSIGN_OR_RETURN(const store::Price price, read_price(wish));
-    return add(context, *database, wish, price, "manual");
+  MARU_ASSIGN_OR_RETURN(auto log, open_audit_log(context));
+  service::SpendingRules rules(std::move(log));
+  if (wish.act == "list") {
+    MARU_ASSIGN_OR_RETURN(const auto prices, rules.list_prices());
+    if (prices.empty()) write_stderr(context.say(Message::kNoPrices) + "\n");
+    for (const store::PriceRow& row : prices) write_stdout(print_price(context, row));
+    return 0;
   }
-  if (wish.act == "formula") {
-    MARU_ASSIGN_OR_RETURN(const store::Price price, compute_price(wish));
-    return add(context, *database, wish, price, "formula");
-  }
+  if (wish.act == "speeds") return list_speeds(context, rules, wish.days);
+  if (wish.act == "set" || wish.act == "formula") return add(context, rules, wish);
   return Error{ErrorCode::kInvalidArgument, "there is no 'maru prices " + wish.act + "'",
-               "there are list, set and formula", "act"};
+               "there are list, set, formula and speeds", "act"};
 }
 
 CommandBody declare(Options& options) {
   auto wish = std::make_shared<Wish>();
   constexpr float kMost = 1e9F;
-  options.argument("ACT", wish->act, "list, set or formula");
+  options.argument("ACT", wish->act, "list, set, formula or speeds");
   options.argument("MODEL", wish->model, "a model, as clients name it", false);
   options.text("--in", wish->in, "set: money per million prompt tokens");
   options.text("--cached", wish->cached, "set: of those that are found in the cache (default 0)");
@@ -147,12 +155,15 @@ CommandBody declare(Options& options) {
   options.real("--hardware", wish->hardware, 0, kMost, "formula: what the machine cost");
   options.real("--years", wish->years, 0, 100, "formula: over which it is paid off");
   options.real("--utilisation", wish->utilisation, 0, 1, "formula: share of them it computes");
-  options.real("--speed-in", wish->speed_in, 0, kMost, "formula: prompt tokens/s (maru bench)");
-  options.real("--speed-out", wish->speed_out, 0, kMost, "formula: generated tokens/s");
+  options.real("--speed-in", wish->speed_in, 0, kMost,
+               "formula: prompt tokens/s (default: measured)");
+  options.real("--speed-out", wish->speed_out, 0, kMost, "formula: generated tokens/s (likewise)");
+  options.number("--days", wish->days, 1, 3650, "formula, speeds: measured in so many last days");
   options.examples(
       "  maru prices set gpt-x --in 2.50 --cached 1.25 --out 10\n"
       "  maru prices formula my-model --electricity 0.30 --watts 180 --hardware 2400 \\\n"
       "    --speed-in 900 --speed-out 110\n"
+      "  maru prices speeds                what answers of the last 30 days measured\n"
       "  maru prices list                  * marks prices by the formula");
   return [wish](const Context& context) { return run(context, *wish); };
 }

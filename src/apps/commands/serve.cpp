@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "api/server.h"
+#include "apps/books.h"
 #include "apps/command.h"
 #include "apps/host.h"
 #include "apps/options.h"
@@ -86,7 +87,8 @@ Result<int> run(const Context& context) {
   MARU_RETURN_IF_ERROR(service::check_static_keys(settings.keys));
   MARU_ASSIGN_OR_RETURN(const auto database,
                         service::open_database(service::database_location(settings)));
-  const auto accounts = std::make_shared<service::Accounts>(database, service::record_act);
+  const auto log = std::make_shared<service::AuditLog>(database, audit_head_file());
+  const auto accounts = std::make_shared<service::Accounts>(log);
   const auto sign_in =
       std::make_shared<service::SignIn>(database, accounts, sign_in_options(settings));
   MARU_ASSIGN_OR_RETURN(const auto host, Host::start(context, Prefixes::kOnDisk));
