@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "api/wire/body.h"
+#include "api/wire/query.h"
 #include "api/wire/requests.h"
 
 namespace maru::api {
@@ -115,6 +116,10 @@ Json run_event_json(const service::RunEvent& event) {
               {"extra", stored(event.extra)}};
 }
 
+Json change_json(const service::Change& change) {
+  return Json{{"type", "changed"}, {"what", change.what}, {"id", change.id}, {"chat", change.chat}};
+}
+
 std::span<const FieldSpec> settings_fields() { return kSettings; }
 
 service::ChatSettings parse_settings(ObjectReader& reader) {
@@ -185,11 +190,20 @@ std::optional<Json> read_body(const Call& call, std::span<const FieldSpec> field
   return std::move(*body);
 }
 
-void fail(const Call& call, const Error& error) {
+Result<std::string> read_parameter(const Call& call, std::string_view name) {
+  MARU_ASSIGN_OR_RETURN(const Query query, Query::parse(call.request.query));
+  MARU_RETURN_IF_ERROR(query.only({name}));
+  MARU_ASSIGN_OR_RETURN(auto value, query.text(name));
+  return std::move(value).value_or("");
+}
+
+ApiError shown_error(const Error& error) {
   ApiError shown = to_api_error(error);
   if (error.code == ErrorCode::kNotFound && error.param != "model") shown.code = "not_found";
-  call.fail(shown);
+  return shown;
 }
+
+void fail(const Call& call, const Error& error) { call.fail(shown_error(error)); }
 
 void answer(const Call& call, const Json& json, int status) {
   call.writer.send({status, dump_json(json), "application/json", {}});

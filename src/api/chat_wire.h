@@ -26,6 +26,7 @@ Json memory_json(const service::Memory& memory);
 Json share_json(const service::Share& share);
 Json snippet_json(const text::SearchSnippet& snippet);
 Json run_event_json(const service::RunEvent& event);
+Json change_json(const service::Change& change);
 
 // {"data": [...], "next": cursor or null}
 template <class List, class ToJson>
@@ -46,7 +47,11 @@ std::optional<std::vector<std::string>> parse_strings(ObjectReader& body, std::s
 
 // Reads the body as an object with these fields only and answers with what is wrong, or gives it.
 std::optional<Json> read_body(const Call& call, std::span<const FieldSpec> fields);
-// Answers with an error; kNotFound is of the thing, not of a model.
+// The one parameter that the URL's query may have, "" if it has none. Errors: kInvalidArgument.
+Result<std::string> read_parameter(const Call& call, std::string_view name);
+// kNotFound is of the thing, not of a model.
+ApiError shown_error(const Error& error);
+// Answers with an error.
 void fail(const Call& call, const Error& error);
 void answer(const Call& call, const Json& json, int status = 200);
 // {"deleted": true}, or the error.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -32,6 +33,8 @@ struct ApiContext {
   std::shared_ptr<service::SpendingRules> spending;  // in the accounts' database
   bool secure_cookies = false;  // also where nothing tells that a request came by https
   std::shared_ptr<service::ChatServices> chats;  // null: no chats are kept
+  // False if too much is waiting. For what comes in over an open connection.
+  std::function<bool(std::function<void()> task)> run_on_worker;
   Metrics metrics;
   std::chrono::milliseconds heartbeat{2'000};
 };

@@ -64,6 +64,7 @@ ApiError make_http_error(int status, std::string_view message) {
     case 408: error.code = "request_timeout"; break;
     case 413: error.code = "request_too_large"; break;
     case 415: error.code = "unsupported_media_type"; break;
+    case 426: error.code = "upgrade_required"; break;
     case 431: error.code = "header_too_large"; break;
     case 500: error.code = "internal_error"; break;
     case 503: error.code = "unavailable"; break;

@@ -177,6 +177,7 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(
   impl->context->usage = options.usage;
   impl->context->chats = options.chats;
   if (options.chats) {
+    options.chats->runs->end_with_credentials_of(impl->context->sign_in);
     options.chats->runs->on_usage([weak = std::weak_ptr(impl->context)](
                                       const std::string& model, const engine::Usage& usage) {
       if (const auto context = weak.lock()) context->metrics.count_usage(model, usage);
@@ -185,6 +186,9 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(
   impl->workers = std::make_unique<Workers>(options.n_workers, kMaxQueuedTasks);
   impl->slow_worker = std::make_unique<Workers>(1, kMaxSlowTasks);
   Impl* const self = impl.get();  // outlives the server, which it owns
+  impl->context->run_on_worker = [self](std::function<void()> task) {
+    return self->workers->try_run(std::move(task));
+  };
   options.http.make_error = [](int status, std::string_view message) {
     return error_response(make_http_error(status, message));
   };

@@ -1,5 +1,8 @@
 #include "net/server.h"
 
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/post.hpp>
@@ -115,6 +118,28 @@ Result<std::vector<asio::ip::address>> resolve(asio::io_context& io, const std::
   return addresses;
 }
 
+// Every connection is an open file, and models, the store and logs are some more. Gives how many
+// connections there is room for.
+uint32_t make_room(uint32_t max_connections) {
+  constexpr rlim_t kOthers = 256;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return max_connections;
+  const rlim_t wanted = max_connections + kOthers;
+  if (limit.rlim_cur < wanted) {
+    limit.rlim_cur = std::min(wanted, limit.rlim_max);
+    setrlimit(RLIMIT_NOFILE, &limit);
+    getrlimit(RLIMIT_NOFILE, &limit);
+  }
+  if (limit.rlim_cur >= wanted) return max_connections;
+  const auto room = static_cast<uint32_t>(limit.rlim_cur > 2 * kOthers ? limit.rlim_cur - kOthers
+                                                                       : limit.rlim_cur / 2);
+  log_warning(
+      "at most {} connections at once: the system allows this program {} open files, {} are needed "
+      "for {}; raise the hard limit (ulimit -Hn, or LimitNOFILE in systemd)",
+      room, limit.rlim_cur, wanted, max_connections);
+  return room;
+}
+
 }  // namespace
 
 struct Server::Impl {
@@ -129,6 +154,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, Handler han
   auto impl = std::make_unique<Impl>();
   ServerShared& shared = *impl->shared;
   shared.options = std::move(options);
+  shared.options.max_connections = make_room(shared.options.max_connections);
   shared.handler = std::move(handler);
   MARU_ASSIGN_OR_RETURN(const auto addresses, resolve(shared.io, shared.options.host));
   impl->port = shared.options.port;

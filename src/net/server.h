@@ -13,6 +13,7 @@
 
 #include "base/result.h"
 #include "net/http.h"
+#include "net/websocket.h"
 
 namespace maru::net {
 
@@ -33,6 +34,8 @@ class Exchange {
   virtual void on_closed(std::function<void()> callback) = 0;
   virtual void post(std::function<void()> task) = 0;
   virtual void annotate(std::string text) = 0;
+  virtual void accept_websocket(Request request, WebSocketOptions options,
+                                WebSocketHandlers handlers) = 0;
 };
 
 // The handle by which a request is answered: one send(), or begin_stream(), write()s and end().
@@ -66,6 +69,13 @@ class ResponseWriter {
   // Text for the ExchangeRecord (counts, never content).
   void annotate(std::string text) const { exchange_->annotate(std::move(text)); }
 
+  // Instead of an answer: the connection becomes a WebSocket. `request` is the one to be answered,
+  // for which is_websocket_request() holds; on_closed() is for others.
+  void accept_websocket(Request request, WebSocketOptions options,
+                        WebSocketHandlers handlers) const {
+    exchange_->accept_websocket(std::move(request), options, std::move(handlers));
+  }
+
  private:
   std::shared_ptr<Exchange> exchange_;
 };
@@ -89,7 +99,8 @@ struct ServerOptions {
   size_t max_header_bytes = size_t{16} << 10;
   size_t max_body_bytes = size_t{32} << 20;
   size_t max_outbox_bytes = size_t{1} << 20;  // answered but not yet taken by a client
-  uint32_t max_connections = 1024;
+  // Fewer where the system allows fewer open files; the soft limit is raised, a low hard one told.
+  uint32_t max_connections = 4096;
   std::chrono::milliseconds header_timeout{10'000};  // from the first byte (or accept) to the last
   std::chrono::milliseconds body_timeout{120'000};
   std::chrono::milliseconds idle_timeout{75'000};  // between requests

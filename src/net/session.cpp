@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "net/response_head.h"
 #include "net/target.h"
+#include "net/websocket_stream.h"
 
 namespace maru::net {
 
@@ -60,7 +61,8 @@ class Session : public std::enable_shared_from_this<Session> {
 
   void stop(bool now) {
     keep_alive_ = false;
-    if (now || state_ == State::kReading) close();
+    if (now || state_ == State::kReading) return close();
+    if (websocket_) websocket_->close(CloseCode::kGoingAway, "the server is stopping");
   }
 
   void post(std::function<void()> task) {
@@ -78,6 +80,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void end(uint64_t number);
   void on_closed(uint64_t number, std::function<void()> callback);
   void annotate(uint64_t number, std::string text);
+  void accept_websocket(uint64_t number, WebSocketWish wish);
   void abandon(uint64_t number);
   void cut_off() { close(); }
 
@@ -86,7 +89,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::atomic<size_t> n_outbox{0};
 
  private:
-  enum class State { kReading, kAnswering, kStreaming, kLingering, kClosed };
+  enum class State { kReading, kAnswering, kStreaming, kUpgrading, kLingering, kClosed };
   using Parser = http::request_parser<http::string_body>;
 
   void begin_request();
@@ -103,6 +106,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void flush();
   void on_written(error_code ec);
   void finish_answer();
+  void hand_over(error_code ec, size_t n_read);
   void record(bool client_left);
   void linger();
   void close();
@@ -134,6 +138,8 @@ class Session : public std::enable_shared_from_this<Session> {
   bool is_head_ = false;
   bool chunked_ = true;
   std::function<void()> on_closed_;
+  std::optional<WebSocketWish> wish_;           // kUpgrading, until the socket is handed over
+  std::shared_ptr<WebSocketStream> websocket_;  // from then on
 
   std::string pending_, writing_;
   bool write_in_flight_ = false;
@@ -192,6 +198,13 @@ class ExchangeImpl : public Exchange {
       s->annotate(n, std::move(t));
     });
   }
+  void accept_websocket(Request request, WebSocketOptions options,
+                        WebSocketHandlers handlers) override {
+    WebSocketWish wish{std::move(request), options, std::move(handlers)};
+    session_->post([s = session_, n = number_, w = std::move(wish)]() mutable {
+      s->accept_websocket(n, std::move(w));
+    });
+  }
 
  private:
   const std::shared_ptr<Session> session_;
@@ -227,11 +240,7 @@ void Session::begin_request() {
   got_byte_ = in_body_ = answer_complete_ = false;
   record_ = {};
   on_closed_ = nullptr;
-  if (buffer_.size() > 0) {
-    parse();
-  } else {
-    read();
-  }
+  buffer_.size() > 0 ? parse() : read();
 }
 
 void Session::read() {
@@ -245,6 +254,7 @@ void Session::read() {
 void Session::on_read(error_code ec, size_t n) {
   reading_ = false;
   if (state_ == State::kClosed) return;
+  if (state_ == State::kUpgrading) return hand_over(ec, n);
   if (ec) {
     // A client that closes its side while it waits for an answer has gone.
     if (state_ == State::kReading && got_byte_ && ec == asio::error::eof) {
@@ -414,12 +424,8 @@ void Session::begin_stream(uint64_t number, Response head, Heartbeat heartbeat) 
 }
 
 void Session::write(uint64_t number, std::string bytes) {
-  if (!is_current(number) || state_ != State::kStreaming || answer_complete_) {
-    n_outbox.fetch_sub(bytes.size());
-    return;
-  }
   n_outbox.fetch_sub(bytes.size());  // queue() counts what goes out, framing included
-  if (is_head_) return;
+  if (!is_current(number) || state_ != State::kStreaming || answer_complete_ || is_head_) return;
   queue(chunked_ ? fmt::format("{:x}\r\n{}\r\n", bytes.size(), bytes) : std::move(bytes));
 }
 
@@ -511,6 +517,27 @@ void Session::finish_answer() {
   begin_request();
 }
 
+// The read that watches for the client's leaving has to come back before the socket can be moved.
+void Session::accept_websocket(uint64_t number, WebSocketWish wish) {
+  if (!is_current(number) || state_ != State::kAnswering || answer_complete_) return;
+  state_ = State::kUpgrading;
+  wish_ = std::move(wish);
+  error_code ec;
+  if (!reading_) return hand_over(ec, 0);
+  socket_.cancel(ec);
+}
+
+void Session::hand_over(error_code ec, size_t n_read) {
+  WebSocketWish wish = *std::exchange(wish_, std::nullopt);
+  if (ec && ec != asio::error::operation_aborted) return close();
+  // A client has to wait for the answer (RFC 6455 section 4.1).
+  if (n_read + buffer_.size() > 0) return refuse(400, "bytes came before the WebSocket was open");
+  record_.status = 101;
+  record(false);
+  websocket_ = WebSocketStream::make(shared_, std::move(socket_), std::move(wish));
+  websocket_->accept([self = shared_from_this()] { self->close(); });
+}
+
 void Session::record(bool client_left) {
   record_.client_left = client_left;
   record_.duration = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - started_);
@@ -540,6 +567,7 @@ void Session::close() {
   write_timer_.cancel();
   heartbeat_timer_.cancel();
   pending_.clear();
+  if (const auto websocket = std::exchange(websocket_, nullptr)) websocket->cut();
   if (cut) {
     record(true);
     if (on_closed_) std::exchange(on_closed_, nullptr)();

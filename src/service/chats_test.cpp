@@ -117,6 +117,52 @@ TEST_F(ChatsTest, PartsOfWordsAreFoundWithTheirPlace) {
   EXPECT_EQ(found("ann", "회의").size(), 1u);
 }
 
+TEST_F(ChatsTest, SearchAmongThousandsFindsWhatReadingThemAllFinds) {
+  constexpr size_t kMessages = 3'000, kLimit = 50;
+  const std::vector<std::string> words = {"alpha", "alphabet", "beta", "회의록", "주간회의",
+                                          "보고",  "gamma",    "9월",  "일정을", "delta"};
+  std::vector<std::pair<std::string, std::string>> said;  // owner, content
+  const std::string chats[] = {chat("ann").id, chat("bob").id};
+  const auto filled = database_->write([&](store::Transaction& t) -> Status {
+    uint64_t state = 7;
+    const auto next = [&](size_t n) {
+      state = state * 6364136223846793005 + 1442695040888963407;
+      return static_cast<size_t>(state >> 33) % n;
+    };
+    for (size_t i = 0; i < kMessages; ++i) {
+      const std::string owner = next(3) == 0 ? "bob" : "ann";
+      Message message{.id = "msg_" + std::to_string(i), .chat_id = chats[owner == "bob"]};
+      message.role = "user";
+      // The later words are rarer.
+      for (size_t n = 1 + next(4); n > 0; --n) message.content += words[next(1 + next(10))] + " ";
+      MARU_ASSIGN_OR_RETURN(const int64_t seq, store::add_message(t, owner, message));
+      MARU_RETURN_IF_ERROR(index_content(t, owner, Chat{.user_id = owner}, seq, message.content));
+      said.emplace_back(owner, message.content);
+    }
+    return {};
+  });
+  ASSERT_TRUE(filled) << filled.error().to_string();
+  for (const std::string query : {"alpha", "alphab", "회의", "의록", "delta", "보고", "nothing"}) {
+    for (const std::string owner : {"ann", "bob"}) {
+      std::vector<std::string> expected, seen;
+      for (size_t i = kMessages; i-- > 0;) {
+        if (said[i].first == owner && said[i].second.find(query) != std::string::npos) {
+          expected.push_back("msg_" + std::to_string(i));
+        }
+      }
+      std::string cursor;
+      do {
+        const auto page = chats_->search(owner, query, cursor, kLimit);
+        ASSERT_TRUE(page) << page.error().to_string();
+        for (const FoundMessage& one : page->found) seen.push_back(one.message_id);
+        cursor = page->next;
+      } while (!cursor.empty());
+      EXPECT_EQ(seen, expected) << owner << ": " << query;
+      EXPECT_EQ(expected.empty(), query == "nothing");
+    }
+  }
+}
+
 TEST_F(ChatsTest, SearchGoesOnFromItsCursor) {
   const std::string id = chat("ann").id;
   for (int i = 0; i < 5; ++i) say("ann", id, "word " + std::to_string(i));

@@ -140,6 +140,19 @@ void Run::cut() {
   if (!has_ended_) end("stopped", dump_json(Json{{"finish", "cancelled"}}), Outcome::kInterrupted);
 }
 
+void Run::revoke(const Error& reason) {
+  const std::lock_guard lock(mutex_);
+  if (has_ended_) return;
+  needs_cancel_ = true;
+  end("stopped", dump_json(Json{{"finish", "revoked"}, {"error", error_of(reason)}}),
+      Outcome::kCancelled);
+}
+
+void Run::set_watch(std::shared_ptr<void> watch) {
+  const std::lock_guard lock(mutex_);
+  watch_ = std::move(watch);
+}
+
 void Run::end(std::string state, std::string extra, Outcome outcome) {
   if (meter_) {
     meter_->close(outcome, {n_in_, static_cast<int64_t>(usage_.cached_tokens), n_out_, 0});
@@ -201,6 +214,7 @@ void Run::announce_end() {
   tell(ended_event());
   listeners_.clear();
   meter_.reset();
+  watch_.reset();
 }
 
 void Run::tell(const RunEvent& event) {

@@ -50,6 +50,9 @@ class Run {
   void go_on();
   // Ends it as "stopped", if it runs.
   void cut();
+  void revoke(const Error& reason);
+  // Kept until the end.
+  void set_watch(std::shared_ptr<void> watch);
 
   // The id by which the generation is cancelled; none until it is known.
   void set_generation(uint64_t id);
@@ -89,6 +92,7 @@ class Run {
   std::unique_ptr<Meter> meter_;  // null: not metered
   int64_t n_in_ = 0, n_out_ = 0;  // tokens, of the meter
   std::deque<GenerationEvent> held_;
+  std::shared_ptr<void> watch_;
   bool needs_cancel_ = false;
   bool is_stored_ = false, is_dirty_ = false, has_ended_ = false, is_end_told_ = false;
   std::optional<uint64_t> generation_;

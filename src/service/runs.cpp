@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "service/attached_files.h"
 #include "service/chats.h"
 #include "service/run.h"
 #include "store/assistants.h"
@@ -58,6 +59,7 @@ Result<Plan> make_plan(store::Transaction& t, const Identity& identity, const st
   MARU_ASSIGN_OR_RETURN(auto chat, store::find_chat(t, owner, plan.branch.back().chat_id));
   if (!chat) return no_such("message", message_id);
   plan.chat = std::move(*chat);
+  MARU_RETURN_IF_ERROR(put_files_first(t, owner, plan.branch));
   MARU_ASSIGN_OR_RETURN(const std::string preferences, store::read_preferences(t, owner));
   const ChatSettings of_person = read_settings(preferences);
   const ChatSettings of_chat = merge(read_settings(plan.chat.settings), over);
@@ -138,6 +140,7 @@ struct Runs::Impl {
   std::shared_ptr<RunBell> bell = std::make_shared<RunBell>();
   std::mutex mutex;
   OnUsage on_usage;
+  std::shared_ptr<SignIn> sign_in;
   std::unordered_map<std::string, std::shared_ptr<Run>> running;  // by message
   std::thread saver;
 
@@ -165,6 +168,7 @@ struct Runs::Impl {
                                           const ChatSettings& settings) const;
   Status admit(Run& run, Admission admission, Refusal& refusal);
   Status store_message(const std::string& owner, Message& message);
+  void watch(const Identity& identity, const std::shared_ptr<Run>& run);
   Result<Message> launch(const std::shared_ptr<Run>& run, PreparedRequest prepared,
                          Message message);
   Status write(store::Transaction& t, const Run& run, const Run::Taken& taken);
@@ -201,6 +205,19 @@ Status Runs::Impl::admit(Run& run, Admission admission, Refusal& refusal) {
   }
   run.set_meter(std::move(meter), tokens_in);
   return {};
+}
+
+// An answer ends with what its asker was let in by.
+void Runs::Impl::watch(const Identity& identity, const std::shared_ptr<Run>& run) {
+  std::shared_ptr<SignIn> asked;
+  {
+    const std::lock_guard lock(mutex);
+    asked = sign_in;
+  }
+  if (!asked) return;
+  run->set_watch(asked->watches().watch(identity, [weak = std::weak_ptr(run)](const Error& reason) {
+    if (const auto held = weak.lock()) held->revoke(reason);
+  }));
 }
 
 Status Runs::Impl::store_message(const std::string& owner, Message& message) {
@@ -311,6 +328,11 @@ void Runs::on_usage(OnUsage callback) {
   impl_->on_usage = std::move(callback);
 }
 
+void Runs::end_with_credentials_of(std::shared_ptr<SignIn> sign_in) {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->sign_in = std::move(sign_in);
+}
+
 Result<store::Message> Runs::start(const Identity& identity, const std::string& request_id,
                                    const std::string& message_id, const ChatSettings& over,
                                    Refusal& refusal) {
@@ -336,6 +358,7 @@ Result<store::Message> Runs::start(const Identity& identity, const std::string& 
   message.created_at = impl_->clock();
   const auto run = std::make_shared<Run>(owner, message, impl_->bell);
   if (impl_->metering) MARU_RETURN_IF_ERROR(impl_->admit(*run, std::move(admission), refusal));
+  impl_->watch(identity, run);
   return impl_->launch(run, std::move(prepared), std::move(message));
 }
 

@@ -16,6 +16,7 @@
 #include "service/generation.h"
 #include "service/identity.h"
 #include "service/metering.h"
+#include "service/sign_in.h"
 #include "store/messages.h"
 
 namespace maru::service {
@@ -47,6 +48,9 @@ class Runs {
   ~Runs();
 
   void on_usage(OnUsage callback);
+  // From now on an answer ends when the key or session that asked for it is revoked, ended or
+  // expired, or its account disabled.
+  void end_with_credentials_of(std::shared_ptr<SignIn> sign_in);
 
   // Begins an answer to the branch that ends with `message_id`; what `over` leaves open the chat's
   // settings, its assistant and the person's say, in this order. Gives the new message ("running").

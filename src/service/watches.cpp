@@ -137,11 +137,18 @@ void Watches::Shared::check_all() {
   const int64_t now = clock();
   const Status asked = database->read([&](store::Transaction& transaction) -> Status {
     ended.clear();
+    std::map<std::string, Status> known;  // many may be there by one credential
     for (size_t i = 0; i < watched.size(); ++i) {
-      Status status = check_still_valid(transaction, watched[i].second->identity, now);
-      if (status) continue;
-      if (status.error().code != ErrorCode::kUnauthenticated) return status;
-      ended.emplace_back(i, std::move(status).error());
+      const Identity& identity = watched[i].second->identity;
+      const std::string credential = identity.user_id + identity.session_id + identity.key_id;
+      auto found = known.find(credential);
+      if (found == known.end()) {
+        Status status = check_still_valid(transaction, identity, now);
+        found = known.emplace(credential, std::move(status)).first;
+      }
+      if (found->second) continue;
+      if (found->second.error().code != ErrorCode::kUnauthenticated) return found->second;
+      ended.emplace_back(i, found->second.error());
     }
     return {};
   });

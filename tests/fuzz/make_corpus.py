@@ -236,11 +236,23 @@ def prefix_index_seeds() -> dict[str, bytes]:
     }
 
 
+def live_seeds() -> dict[str, bytes]:
+    wishes = [
+        {"type": "follow", "message": "msg_abc", "from": 12},
+        {"type": "unfollow", "message": "msg_abc"},
+        {"type": "stop", "message": "msg_abc"},
+        {"type": "ping"},
+        {"type": "follow", "message": "", "from": -1, "more": [{}]},
+    ]
+    return {f"wish{n}": json.dumps(wish).encode() for n, wish in enumerate(wishes)}
+
+
 def main() -> None:
     corpora = {"gguf": gguf_seeds(), "safetensors": safetensors_seeds(), "json": json_seeds()}
     corpora["engine_wire"] = engine_wire_seeds()
     corpora["template"] = template_seeds()
     corpora["http_body"] = http_body_seeds()
+    corpora["live"] = live_seeds()
     corpora["packed_cache"] = packed_cache_seeds()
     corpora["prefix_index"] = prefix_index_seeds()
     for name, seeds in corpora.items():

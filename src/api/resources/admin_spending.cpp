@@ -2,7 +2,7 @@
 #include <limits>
 
 #include "api/account_answers.h"
-#include "api/query.h"
+#include "api/wire/query.h"
 
 namespace maru::api {
 namespace {
@@ -97,12 +97,17 @@ void remove_price(const Call& call) {
               call.context->spending->remove_price(call.identity.user_id, call.path_arguments[0]));
 }
 
+Result<int64_t> read_days(const Call& call) {
+  MARU_ASSIGN_OR_RETURN(const Query query, Query::parse(call.request.query));
+  MARU_RETURN_IF_ERROR(query.only({"days"}));
+  MARU_ASSIGN_OR_RETURN(const auto days, query.number("days", 1, kMaxDays));
+  return days.value_or(kDays);
+}
+
 void list_speeds(const Call& call) {
-  Problems problems;
-  QueryReader query(call.request.query, {"days"}, problems);
-  const int64_t n_days = query.integer("days", kDays, 1, kMaxDays);
-  if (problems.any()) return call.fail(problems.first());
-  answer_with_list(call, call.context->spending->measure_speeds(n_days),
+  const auto n_days = read_days(call);
+  if (!n_days) return call.fail(to_api_error(n_days.error()));
+  answer_with_list(call, call.context->spending->measure_speeds(*n_days),
                    [](const service::ModelSpeed& speed) -> Json {
                      return {{"model", speed.model},
                              {"n_requests", speed.n_requests},

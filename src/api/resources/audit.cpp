@@ -2,7 +2,7 @@
 #include <limits>
 
 #include "api/account_answers.h"
-#include "api/query.h"
+#include "api/wire/query.h"
 
 namespace maru::api {
 namespace {
@@ -27,14 +27,26 @@ Json row_json(const store::AuditRow& row) {
           {"hash", row.hash}};
 }
 
+struct Page {
+  int64_t before = 0;
+  size_t limit = 0;
+};
+
+Result<Page> read_page(const Call& call) {
+  MARU_ASSIGN_OR_RETURN(const Query query, Query::parse(call.request.query));
+  MARU_RETURN_IF_ERROR(query.only({"cursor", "limit"}));
+  MARU_ASSIGN_OR_RETURN(const auto before,
+                        query.number("cursor", 1, std::numeric_limits<int64_t>::max()));
+  MARU_ASSIGN_OR_RETURN(const auto limit, query.number("limit", 1, kMaxPage));
+  return Page{before.value_or(0), static_cast<size_t>(limit.value_or(kPage))};
+}
+
 // The newest first; the cursor is the last row's number.
 void list_acts(const Call& call) {
-  Problems problems;
-  QueryReader query(call.request.query, {"cursor", "limit"}, problems);
-  const int64_t before = query.integer("cursor", 0, 1, std::numeric_limits<int64_t>::max());
-  const auto limit = static_cast<size_t>(query.integer("limit", kPage, 1, kMaxPage));
-  if (problems.any()) return call.fail(problems.first());
-  answer_with(call, call.context->accounts->log().list_before(before, limit),
+  const auto page = read_page(call);
+  if (!page) return call.fail(to_api_error(page.error()));
+  const size_t limit = page->limit;
+  answer_with(call, call.context->accounts->log().list_before(page->before, limit),
               [&](const std::vector<store::AuditRow>& rows) -> Json {
                 Json data = Json::array();
                 for (const auto& row : rows) data.push_back(row_json(row));

@@ -1,12 +1,12 @@
 // Chats, the folders and tags they are kept in, and the search in them.
 #include "api/chat_wire.h"
-#include "api/query.h"
+#include "api/wire/query.h"
 
 namespace maru::api {
 namespace {
 
 constexpr Access kAccess{Who::kCaller, Scope::kChats, Feature::kChats};
-constexpr int64_t kPage = 50, kMaxPage = static_cast<int64_t>(service::kMaxPage);
+constexpr int64_t kPage = 50, kFound = 20, kMaxPage = static_cast<int64_t>(service::kMaxPage);
 
 constexpr FieldSpec kNewChat[] = {{"title", Support::kSupported},
                                   {"folder", Support::kSupported},
@@ -21,17 +21,27 @@ constexpr FieldSpec kFolder[] = {{"name", Support::kSupported}};
 
 std::string owner(const Call& call) { return service::owner_of(call.identity); }
 
-void list_chats(const Call& call) {
-  Problems problems;
-  QueryReader query(call.request.query, {"folder", "tag", "archived", "cursor", "limit"}, problems);
+Result<service::ChatQuery> read_list_query(const std::string& text) {
+  MARU_ASSIGN_OR_RETURN(const Query query, Query::parse(text));
+  MARU_RETURN_IF_ERROR(query.only({"folder", "tag", "archived", "cursor", "limit"}));
   service::ChatQuery wanted;
-  wanted.folder_id = query.text("folder");
-  wanted.tag = query.text("tag");
-  wanted.cursor = query.text("cursor");
-  wanted.archived = query.boolean("archived");
-  wanted.limit = static_cast<size_t>(query.integer("limit", kPage, 1, kMaxPage));
-  if (problems.any()) return call.fail(problems.first());
-  const auto page = call.context->chats->chats->list(owner(call), wanted);
+  MARU_ASSIGN_OR_RETURN(const auto folder, query.text("folder"));
+  MARU_ASSIGN_OR_RETURN(const auto tag, query.text("tag"));
+  MARU_ASSIGN_OR_RETURN(const auto cursor, query.text("cursor"));
+  MARU_ASSIGN_OR_RETURN(const auto archived, query.boolean("archived"));
+  MARU_ASSIGN_OR_RETURN(const auto limit, query.number("limit", 1, kMaxPage));
+  wanted.folder_id = folder.value_or("");
+  wanted.tag = tag.value_or("");
+  wanted.cursor = cursor.value_or("");
+  wanted.archived = archived.value_or(false);
+  wanted.limit = static_cast<size_t>(limit.value_or(kPage));
+  return wanted;
+}
+
+void list_chats(const Call& call) {
+  const auto wanted = read_list_query(call.request.query);
+  if (!wanted) return fail(call, wanted.error());
+  const auto page = call.context->chats->chats->list(owner(call), *wanted);
   if (!page) return fail(call, page.error());
   answer(call, list_json(page->chats, chat_json, page->next));
 }
@@ -137,13 +147,18 @@ void list_tags(const Call& call) {
          }));
 }
 
+Result<service::SearchPage> find_pages(const Call& call) {
+  MARU_ASSIGN_OR_RETURN(const Query query, Query::parse(call.request.query));
+  MARU_RETURN_IF_ERROR(query.only({"query", "cursor", "limit"}));
+  MARU_ASSIGN_OR_RETURN(const auto words, query.text("query"));
+  MARU_ASSIGN_OR_RETURN(const auto cursor, query.text("cursor"));
+  MARU_ASSIGN_OR_RETURN(const auto limit, query.number("limit", 1, kMaxPage));
+  return call.context->chats->chats->search(owner(call), words.value_or(""), cursor.value_or(""),
+                                            static_cast<size_t>(limit.value_or(kFound)));
+}
+
 void search(const Call& call) {
-  Problems problems;
-  QueryReader query(call.request.query, {"query", "cursor", "limit"}, problems);
-  const auto limit = static_cast<size_t>(query.integer("limit", 20, 1, kMaxPage));
-  if (problems.any()) return call.fail(problems.first());
-  const auto page = call.context->chats->chats->search(owner(call), query.text("query"),
-                                                       query.text("cursor"), limit);
+  const auto page = find_pages(call);
   if (!page) return fail(call, page.error());
   answer(call, list_json(
                    page->found,

@@ -1,6 +1,5 @@
 // Files of people, and all that they keep at once.
 #include "api/chat_wire.h"
-#include "api/query.h"
 
 namespace maru::api {
 namespace {
@@ -20,13 +19,11 @@ void list_files(const Call& call) {
 
 // The body is the file's content, its type the file's.
 void add_file(const Call& call) {
-  Problems problems;
-  const QueryReader query(call.request.query, {"name"}, problems);
-  if (problems.any()) return call.fail(problems.first());
+  const auto name = read_parameter(call, "name");
+  if (!name) return fail(call, name.error());
   std::string type(call.request.header("content-type"));
   if (type.empty()) type = "application/octet-stream";
-  const auto file =
-      personal(call).add_file(owner(call), query.text("name"), type, call.request.body);
+  const auto file = personal(call).add_file(owner(call), *name, type, call.request.body);
   if (!file) return fail(call, file.error());
   answer(call, file_json(*file), 201);
 }

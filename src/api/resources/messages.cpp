@@ -1,6 +1,6 @@
 // Messages of chats, the answers to them, and the answers' events as they come.
 #include "api/chat_wire.h"
-#include "api/query.h"
+#include "api/wire/query.h"
 #include "service/sign_in.h"
 
 namespace maru::api {
@@ -18,16 +18,14 @@ constexpr size_t kMaxFilesOfMessage = 32;
 std::string owner(const Call& call) { return service::owner_of(call.identity); }
 
 void list_messages(const Call& call) {
-  Problems problems;
-  QueryReader query(call.request.query, {"leaf"}, problems);
-  if (problems.any()) return call.fail(problems.first());
+  const auto leaf = read_parameter(call, "leaf");
+  if (!leaf) return fail(call, leaf.error());
   const service::Chats& chats = *call.context->chats->chats;
-  const std::string leaf = query.text("leaf");
-  const auto messages = leaf.empty() ? chats.list_messages(owner(call), call.path_arguments[0])
-                                     : chats.branch(owner(call), leaf);
+  const auto messages = leaf->empty() ? chats.list_messages(owner(call), call.path_arguments[0])
+                                      : chats.branch(owner(call), *leaf);
   if (!messages) return fail(call, messages.error());
-  if (!leaf.empty() && messages->front().chat_id != call.path_arguments[0]) {
-    return fail(call, service::no_such("message", leaf));
+  if (!leaf->empty() && messages->front().chat_id != call.path_arguments[0]) {
+    return fail(call, service::no_such("message", *leaf));
   }
   answer(call, list_json(*messages, message_json));
 }
@@ -121,19 +119,24 @@ std::shared_ptr<void> watch_caller(const Call& call) {
       });
 }
 
+Result<size_t> read_place(const Call& call) {
+  MARU_ASSIGN_OR_RETURN(const std::string from, read_parameter(call, "from"));
+  if (from.empty()) return size_t{0};
+  MARU_ASSIGN_OR_RETURN(const int64_t place, parse_whole_number(from, "from", 0, INT32_MAX));
+  return static_cast<size_t>(place);
+}
+
 // A reader that is too slow is cut off by the writer and may come again with its place.
 void follow_answer(const Call& call) {
-  Problems problems;
-  QueryReader query(call.request.query, {"from"}, problems);
-  const auto from = static_cast<size_t>(query.integer("from", 0, 0, INT32_MAX));
-  if (problems.any()) return call.fail(problems.first());
+  const auto from = read_place(call);
+  if (!from) return fail(call, from.error());
   const service::Chats& chats = *call.context->chats->chats;
   if (const auto there = chats.find_message(owner(call), call.path_arguments[0]); !there) {
     return fail(call, there.error());
   }
   begin_events(call);
   const auto handle = call.context->chats->runs->subscribe(
-      owner(call), call.path_arguments[0], from,
+      owner(call), call.path_arguments[0], *from,
       [writer = call.writer](const service::RunEvent& event) {
         const bool goes_on = writer.write(sse(run_event_json(event)));
         if (event.kind == service::RunEvent::Kind::kEnded) writer.end();
@@ -154,8 +157,7 @@ void follow_changes(const Call& call) {
   begin_events(call);
   auto handle = call.context->chats->changes->listen(
       owner(call), [writer = call.writer](const service::Change& change) {
-        writer.write(sse(Json{
-            {"type", "changed"}, {"what", change.what}, {"id", change.id}, {"chat", change.chat}}));
+        writer.write(sse(change_json(change)));
       });
   call.writer.write(sse(Json{{"type", "listening"}}));
   call.writer.on_closed([kept = std::move(handle), watch = watch_caller(call)]() mutable {

@@ -1,6 +1,5 @@
 // What people keep beside their chats: feedback, assistants, memories, shares and settings.
 #include "api/chat_wire.h"
-#include "api/query.h"
 
 namespace maru::api {
 namespace {
@@ -85,10 +84,9 @@ void add_feedback(const Call& call) {
 }
 
 void list_feedback(const Call& call) {
-  Problems problems;
-  const QueryReader query(call.request.query, {"message"}, problems);
-  if (problems.any()) return call.fail(problems.first());
-  const auto list = personal(call).list_feedback(owner(call), query.text("message"));
+  const auto message = read_parameter(call, "message");
+  if (!message) return fail(call, message.error());
+  const auto list = personal(call).list_feedback(owner(call), *message);
   if (!list) return fail(call, list.error());
   answer(call, list_json(*list, feedback_json));
 }

@@ -90,6 +90,13 @@ Result<std::optional<std::string>> Query::text(std::string_view name) const {
   return found;
 }
 
+Result<std::optional<bool>> Query::boolean(std::string_view name) const {
+  MARU_ASSIGN_OR_RETURN(const auto found, text(name));
+  if (!found) return std::optional<bool>();
+  if (*found == "true" || *found == "false") return std::optional<bool>(*found == "true");
+  return bad_query(fmt::format("'{}' must be true or false", name), name);
+}
+
 Result<std::optional<int64_t>> Query::number(std::string_view name, int64_t min,
                                              int64_t max) const {
   MARU_ASSIGN_OR_RETURN(const auto found, text(name));

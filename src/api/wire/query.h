@@ -23,6 +23,7 @@ class Query {
   Status only(std::initializer_list<std::string_view> names) const;
   std::vector<std::string> all(std::string_view name) const;  // repeated, or with commas between
   Result<std::optional<std::string>> text(std::string_view name) const;
+  Result<std::optional<bool>> boolean(std::string_view name) const;
   Result<std::optional<int64_t>> number(std::string_view name, int64_t min, int64_t max) const;
 
  private:
