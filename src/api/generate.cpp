@@ -221,6 +221,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
     }
     last_text_[index] = now;
     Answer& answer = answers_[index];
+    answer.n_reasoning_tokens = event.n_reasoning_tokens;
     if (request_.stream) {
       write(format_->delta(static_cast<uint32_t>(index), answer, event.text, event.logprobs));
       return;
@@ -233,6 +234,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
     Answer& answer = answers_[index];
     answer.reason = event.reason;
     answer.usage = event.usage;
+    answer.n_reasoning_tokens = event.n_reasoning_tokens;
     answer.finished = true;
     context_->metrics.count_usage(request_.base.model, event.usage);
     if (event.reason == service::FinishReason::kCancelled) {
@@ -267,6 +269,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
         total.cached_tokens += usage.cached_tokens;
       }
       total.completion_tokens += usage.new_tokens;
+      total.reasoning_tokens += answers_[i].n_reasoning_tokens;
     }
     return total;
   }
@@ -285,7 +288,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
     if (!meter_) return;
     const TotalUsage usage = total_usage();
     meter_->close(outcome, {admission_.tokens_in, static_cast<int64_t>(usage.cached_tokens),
-                            n_tokens_out(), 0});
+                            n_tokens_out(), static_cast<int64_t>(usage.reasoning_tokens)});
   }
 
   void end() {

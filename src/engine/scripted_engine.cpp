@@ -27,10 +27,12 @@ constexpr Scenario kScenarios[] = {
     {"stall", "takes the request and says nothing until it is cancelled"},
     {"long", "goes on until the limit"},
     {"echo", "answers with the prompt's own tokens"},
+    {"thinking", "thinks between marks, then answers"},
     {"parameters", "answers with the request's parameters in words"},
 };
 
 constexpr std::string_view kPlainText = "The maru is an open hall. 마루는 열린 공간 👋🏽 ok";
+constexpr std::string_view kThinkingText = "<think>\nA hall, or a floor?\n</think>\n\nA hall.";
 constexpr std::string_view kLongText = " and so on";
 constexpr size_t kErrorAfter = 3;
 constexpr uint32_t kSlowPromptSteps = 4;
@@ -108,6 +110,8 @@ Play ScriptedEngine::Impl::make_play(Request request, EventHandler handler) {
   const std::string& scenario = request.model;
   if (scenario == "plain" || scenario == "slow" || scenario == "error") {
     play.script = options.encode(kPlainText);
+  } else if (scenario == "thinking") {
+    play.script = options.encode(kThinkingText);
   } else if (scenario == "long") {
     play.script = options.encode(kLongText);
     play.ends = false;

@@ -10,7 +10,8 @@ Answer::Answer(std::shared_ptr<const text::Tokenizer> tokenizer, AnswerOptions o
       options_(std::move(options)),
       handler_(std::move(handler)),
       decoder_(*tokenizer_, options_.stop, false, !options_.starts_text),
-      is_echo_due_(options_.echo) {}
+      is_echo_due_(options_.echo),
+      reasoning_(options_.prompt_end) {}
 
 AnswerState Answer::take(const engine::Event& event) {
   if (is_echo_due_ && event.kind != engine::EventKind::kFailed) echo_prompt();
@@ -40,6 +41,7 @@ AnswerState Answer::take(const engine::Event& event) {
 AnswerState Answer::take_token(const engine::Event& event) {
   if (decoder_.stopped()) return AnswerState::kGoing;  // made before the cancel arrived
   ++n_new_;
+  reasoning_.add(shown_bytes(event.token));
   if (options_.logprobs) waiting_.push_back({describe(event.logprob), n_bytes_taken_});
   n_bytes_taken_ += tokenizer_->token_bytes(event.token).size();
   std::string text = decoder_.push(event.token);
@@ -57,6 +59,7 @@ void Answer::finish(const engine::Event& event) {
   out.kind = GenerationEvent::Kind::kFinished;
   out.usage = event.usage;
   if (stopped) out.usage.new_tokens = n_new_;
+  out.n_reasoning_tokens = reasoning_.n_tokens();
   switch (event.reason) {
     case engine::FinishReason::kEndToken: out.reason = FinishReason::kStop; break;
     case engine::FinishReason::kLength: out.reason = FinishReason::kLength; break;
@@ -108,6 +111,7 @@ void Answer::send_text(std::string text, bool release_all) {
   GenerationEvent out;
   out.kind = GenerationEvent::Kind::kText;
   out.n_new_tokens = n_new_;
+  out.n_reasoning_tokens = reasoning_.n_tokens();
   out.text = std::move(text);
   while (!waiting_.empty() && (release_all || waiting_.front().begin < n_bytes_sent_)) {
     out.logprobs.push_back(std::move(waiting_.front().logprob));

@@ -11,6 +11,7 @@
 
 #include "engine/engine.h"
 #include "service/generation.h"
+#include "service/reasoning.h"
 #include "text/stream_decoder.h"
 #include "text/tokenizer.h"
 
@@ -24,6 +25,7 @@ struct AnswerOptions {
   std::vector<text::TokenId> prompt;     // for echo
   std::optional<std::string> echo_text;  // the prompt as it was sent; none: it was token ids
   uint32_t n_prompt = 0;
+  std::string prompt_end;  // its last bytes, marks of thinking among them
 };
 
 enum class AnswerState {
@@ -59,6 +61,7 @@ class Answer {
   GenerationHandler handler_;
   text::StreamDecoder decoder_;
   bool is_echo_due_;
+  ReasoningCounter reasoning_;
   uint32_t n_new_ = 0;  // tokens taken up to the stop string
   std::deque<Waiting> waiting_;
   uint64_t n_bytes_taken_ = 0;  // of the tokens' own bytes

@@ -98,6 +98,17 @@ Result<uint32_t> answer_budget(uint64_t context, size_t n_prompt,
   return max_tokens ? *max_tokens : static_cast<uint32_t>(context - n_prompt);
 }
 
+// The last bytes of a prompt, control tokens spelt out.
+std::string end_of(const text::Tokenizer& tokenizer, const std::vector<text::TokenId>& tokens) {
+  std::string end;
+  for (auto it = tokens.rbegin();
+       it != tokens.rend() && end.size() < ReasoningCounter::kMaxPromptEnd; ++it) {
+    end.insert(0,
+               tokenizer.is_control(*it) ? tokenizer.token_text(*it) : tokenizer.token_bytes(*it));
+  }
+  return end;
+}
+
 // What outlives the service while the engine still calls handlers.
 struct Running {
   std::mutex mutex;
@@ -235,6 +246,7 @@ Result<PreparedRequest> GenerationService::prepare(GenerationRequest request) co
       options.echo_text = std::move(*text);
   }
   options.n_prompt = static_cast<uint32_t>(tokens.size());
+  options.prompt_end = end_of(*model->tokenizer, tokens);
   wanted.prompt = std::move(tokens);
   return PreparedRequest{options.n_prompt, std::move(parts)};
 }

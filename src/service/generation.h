@@ -63,10 +63,11 @@ enum class FinishReason { kStop, kLength, kCancelled };
 struct GenerationEvent {
   enum class Kind { kProgress, kText, kFinished, kFailed };
   Kind kind = Kind::kProgress;
-  uint32_t n_prompt_done = 0, n_prompt = 0;   // kProgress
-  std::string text;                           // kText: whole characters only
-  std::vector<TextLogprob> logprobs;          // kText
-  uint32_t n_new_tokens = 0;                  // kText: generated up to here
+  uint32_t n_prompt_done = 0, n_prompt = 0;  // kProgress
+  std::string text;                          // kText: whole characters only
+  std::vector<TextLogprob> logprobs;         // kText
+  uint32_t n_new_tokens = 0;                 // kText: generated up to here
+  uint32_t n_reasoning_tokens = 0;  // kText, kFinished: of those, between marks of thinking
   FinishReason reason = FinishReason::kStop;  // kFinished
   engine::Usage usage;                        // kFinished
   Error error;                                // kFailed

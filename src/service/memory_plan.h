@@ -8,11 +8,13 @@
 #include "base/memory_limits.h"
 #include "base/result.h"
 #include "models/model.h"
+#include "service/passwords.h"
 
 namespace maru::service {
 
-// Kept free for requests, pages on their way to the disk (8 MiB) and the program itself.
-inline constexpr uint64_t kMemoryReserve = uint64_t{32} << 20;
+// Kept free for requests, pages on their way to the disk (8 MiB), the program itself, and the
+// password that is being looked at.
+inline constexpr uint64_t kMemoryReserve = (uint64_t{32} << 20) + kPasswordMemory;
 
 // Adds to the work buffers what grows with the vocabulary: the tokenizer, and `n_logit_rows` rows
 // of logits. The tokenizer's share was measured: 88 MiB for the 262,144 tokens of Gemma 3.

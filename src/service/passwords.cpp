@@ -4,6 +4,7 @@
 #include <sodium.h>
 
 #include <array>
+#include <mutex>
 
 #include "base/check.h"
 
@@ -11,12 +12,14 @@ namespace maru::service {
 namespace {
 
 constexpr unsigned long long kPasses = 4;
-constexpr size_t kMemoryBytes = size_t{64} << 20;
 
 // Of a password that nobody knows, with the parameters above.
 constexpr const char* kNobodysHash =
     "$argon2id$v=19$m=65536,t=4,p=1$8i9dsb9k5XwkSTC21AH1dw$jYHqlKUGQbSZqVAEO7+"
     "sLHqqKpLe9N7aRhI2RU7z6vA";
+
+// So that logins of many people at once take the memory of one (service/memory_plan.h).
+std::mutex one_at_a_time;
 
 void start_sodium() {
   static const bool started = sodium_init() >= 0;
@@ -33,8 +36,9 @@ Result<std::string> hash_password(std::string_view password) {
                  "several words are easy to remember", "password"};
   }
   std::array<char, crypto_pwhash_argon2id_STRBYTES> hash{};
+  const std::lock_guard lock(one_at_a_time);
   if (crypto_pwhash_argon2id_str(hash.data(), password.data(), password.size(), kPasses,
-                                 kMemoryBytes) != 0) {
+                                 kPasswordMemory) != 0) {
     return Error{ErrorCode::kUnavailable, "there is no memory to hash a password", "try again"};
   }
   return std::string(hash.data());
@@ -44,6 +48,7 @@ bool is_password_right(const std::string& hash, std::string_view password) {
   start_sodium();
   if (password.size() > kMaxPasswordBytes) password = {};
   const char* const known = hash.empty() ? kNobodysHash : hash.c_str();
+  const std::lock_guard lock(one_at_a_time);
   const bool matches =
       crypto_pwhash_argon2id_str_verify(known, password.data(), password.size()) == 0;
   return matches && !hash.empty();

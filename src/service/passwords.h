@@ -1,8 +1,9 @@
 // Passwords, kept as Argon2id hashes (RFC 9106: 64 MiB, four passes). Both functions take about a
-// tenth of a second and 64 MiB on purpose: to be called on a thread that may wait, and on few at a
-// time. Thread-safe.
+// tenth of a second and 64 MiB on purpose, one after the other: to be called on a thread that may
+// wait. Thread-safe.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -10,6 +11,7 @@
 
 namespace maru::service {
 
+inline constexpr size_t kPasswordMemory = size_t{64} << 20;  // bytes, of all callers together
 inline constexpr size_t kMinPasswordBytes = 10, kMaxPasswordBytes = 1024;
 
 // Errors: kInvalidArgument, param "password" (too short or too long), kUnavailable (no memory).

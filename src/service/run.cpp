@@ -1,5 +1,6 @@
 #include "service/run.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "base/json.h"
@@ -96,6 +97,7 @@ void Run::go_on() {
 bool Run::is_metered(const GenerationEvent& event) {
   if (event.kind == GenerationEvent::Kind::kText) n_out_ = event.n_new_tokens;
   if (event.kind == GenerationEvent::Kind::kFinished) n_out_ = event.usage.new_tokens;
+  n_reasoning_ = std::max<int64_t>(n_reasoning_, event.n_reasoning_tokens);
   if (!meter_ || event.kind == GenerationEvent::Kind::kFailed) return true;
   switch (meter_->pass(n_out_)) {
     case Meter::Verdict::kPass: return true;
@@ -155,7 +157,8 @@ void Run::set_watch(std::shared_ptr<void> watch) {
 
 void Run::end(std::string state, std::string extra, Outcome outcome) {
   if (meter_) {
-    meter_->close(outcome, {n_in_, static_cast<int64_t>(usage_.cached_tokens), n_out_, 0});
+    meter_->close(outcome,
+                  {n_in_, static_cast<int64_t>(usage_.cached_tokens), n_out_, n_reasoning_});
   }
   message_.state = std::move(state);
   message_.extra = std::move(extra);

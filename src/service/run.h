@@ -89,8 +89,8 @@ class Run {
   mutable std::mutex mutex_;
   store::Message message_;
   engine::Usage usage_;
-  std::unique_ptr<Meter> meter_;  // null: not metered
-  int64_t n_in_ = 0, n_out_ = 0;  // tokens, of the meter
+  std::unique_ptr<Meter> meter_;                    // null: not metered
+  int64_t n_in_ = 0, n_out_ = 0, n_reasoning_ = 0;  // tokens, of the meter
   std::deque<GenerationEvent> held_;
   std::shared_ptr<void> watch_;
   bool needs_cancel_ = false;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <filesystem>
 #include <mutex>
 #include <thread>
 
@@ -170,6 +171,18 @@ Result<std::unique_ptr<Database>> open_sqlite(const std::string& path,
     }
     MARU_RETURN_IF_ERROR(migrate(path, options, target));
   }
+}
+
+Result<int> sqlite_version(const std::string& path) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored)) return 0;
+  const SqliteOptions options;
+  MARU_ASSIGN_OR_RETURN(const FileLock lock,
+                        FileLock::take(path, FileLock::Mode::kShared, options.lock_patience_ms));
+  MARU_ASSIGN_OR_RETURN(const auto connection, SqliteConnection::open(path, {.is_reader = true}));
+  MARU_ASSIGN_OR_RETURN(const std::set<int> applied,
+                        recognise_database(*connection, options.migrations, path));
+  return applied.empty() ? 0 : *applied.rbegin();
 }
 
 }  // namespace maru::store

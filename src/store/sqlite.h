@@ -28,4 +28,8 @@ struct SqliteOptions {
 Result<std::unique_ptr<Database>> open_sqlite(const std::string& path,
                                               const SqliteOptions& options = {});
 
+// The version of the tables of a file as it is; 0: there are none yet. Changes nothing. Errors:
+// those of open_sqlite.
+Result<int> sqlite_version(const std::string& path);
+
 }  // namespace maru::store

@@ -1,5 +1,6 @@
 """What requests leave behind and what limits do, through the API and in the table."""
 
+import json
 import sqlite3
 import time
 
@@ -51,6 +52,31 @@ def books(tmp_path_factory):
 def server(books):
     with scripted_server(database=books.path, refresh_ms=100, heartbeat_ms=100) as running:
         yield running
+
+
+def test_thinking_is_counted_and_part_of_what_is_generated(server, books):
+    """The marks and what is between them; the same in a stream, and in the row."""
+    with server.http() as http:
+        body = {"model": "thinking", "messages": [{"role": "user", "content": "hi"}]}
+        whole = http.post("/v1/chat/completions", json=body).json()
+        usage = whole["usage"]
+        n_thinking = usage["completion_tokens_details"]["reasoning_tokens"]
+        text = whole["choices"][0]["message"]["content"]
+        thought = text[: text.index("</think>") + len("</think>")]
+        counted = http.post("/tokenize", json={"model": "plain", "content": thought}).json()["tokens"]
+        assert abs(n_thinking - len(counted)) <= 1  # a token may hold the mark's end and what follows
+        assert 0 < n_thinking < usage["completion_tokens"]
+        row = books.row(whole["id"])
+        assert (row["tokens_reasoning"], row["tokens_out"]) == (n_thinking, usage["completion_tokens"])
+        plain = http.post("/v1/chat/completions", json={**body, "model": "plain"}).json()
+        assert plain["usage"]["completion_tokens_details"]["reasoning_tokens"] == 0
+        cut = http.post("/v1/chat/completions", json={**body, "max_tokens": 5}).json()["usage"]
+        assert cut["completion_tokens_details"]["reasoning_tokens"] == cut["completion_tokens"] == 5
+        streamed = http.post(
+            "/v1/chat/completions", json={**body, "stream": True, "stream_options": {"include_usage": True}}
+        ).text
+        last = [json.loads(line[6:]) for line in streamed.splitlines() if line.startswith("data: {")][-1]
+        assert last["usage"] == {**usage, "prompt_tokens_details": last["usage"]["prompt_tokens_details"]}
 
 
 @pytest.fixture(autouse=True)

@@ -26,7 +26,7 @@ Json usage_json(const TotalUsage& usage) {
   json["completion_tokens"] = usage.completion_tokens;
   json["total_tokens"] = usage.prompt_tokens + usage.completion_tokens;
   json["prompt_tokens_details"] = {{"cached_tokens", usage.cached_tokens}, {"audio_tokens", 0}};
-  json["completion_tokens_details"] = {{"reasoning_tokens", 0},
+  json["completion_tokens_details"] = {{"reasoning_tokens", usage.reasoning_tokens},
                                        {"audio_tokens", 0},
                                        {"accepted_prediction_tokens", 0},
                                        {"rejected_prediction_tokens", 0}};

@@ -18,6 +18,7 @@ struct Answer {
   std::vector<service::TextLogprob> logprobs;
   service::FinishReason reason = service::FinishReason::kStop;
   engine::Usage usage;
+  uint32_t n_reasoning_tokens = 0;  // of the new ones
   bool finished = false;
   // Where the legacy text_offset stands: whole characters and bytes of an unfinished one.
   size_t n_characters = 0;
@@ -26,7 +27,7 @@ struct Answer {
 
 // Of all answers of a call together: a prompt counts once, however many answers it got.
 struct TotalUsage {
-  uint64_t prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0;
+  uint64_t prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0, reasoning_tokens = 0;
 };
 
 struct AnswerHead {
