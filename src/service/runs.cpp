@@ -244,6 +244,8 @@ Result<Message> Runs::Impl::launch(const std::shared_ptr<Run>& run, PreparedRequ
                                      });
   if (id) {
     run->set_generation(*id);
+    // A limit may have ended it before its id was known to who cancels.
+    if (run->take_needs_cancel()) generation->cancel(*id);
     changes->announce(run->owner(), {"message", message.id, message.chat_id});
     return message;
   }

@@ -108,8 +108,9 @@ Result<std::optional<int64_t>> Query::number(std::string_view name, int64_t min,
 Result<int64_t> parse_whole_number(std::string_view text, std::string_view name, int64_t min,
                                    int64_t max) {
   int64_t number = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stop, code] = std::from_chars(text.data(), end, number);
+  const char* const begin = text.data();
+  const char* const end = begin + text.size();
+  const auto [stop, code] = std::from_chars(begin, end, number);
   if (code != std::errc{} || stop != end || number < min || number > max) {
     return bad_query(fmt::format("'{}' must be a whole number from {} to {}", name, min, max),
                      name);
