@@ -147,7 +147,10 @@ const CharClasses& CharClasses::get() {
   return table;
 }
 
-std::string normalise_nfc(std::string_view text) {
+namespace {
+
+// Code points of the text, taken apart and in canonical order.
+std::vector<utf8proc_int32_t> decompose(std::string_view text, int options) {
   constexpr int kMaxDecomposition = 8;
   std::vector<utf8proc_int32_t> points;
   points.reserve(text.size());
@@ -158,11 +161,40 @@ std::string normalise_nfc(std::string_view text) {
     int boundary = 0;
     const utf8proc_ssize_t count = utf8proc_decompose_char(
         static_cast<utf8proc_int32_t>(c.code_point), parts.data(), kMaxDecomposition,
-        static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE), &boundary);
+        static_cast<utf8proc_option_t>(UTF8PROC_STABLE | options), &boundary);
     MARU_CHECK(count >= 0 && count <= kMaxDecomposition);
     points.insert(points.end(), parts.begin(), parts.begin() + count);
   }
   sort_marks(points);
+  return points;
+}
+
+}  // namespace
+
+std::string normalise_nfd(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (const utf8proc_int32_t c : decompose(text, UTF8PROC_DECOMPOSE)) {
+    utf8_append(out, static_cast<uint32_t>(c));
+  }
+  return out;
+}
+
+bool is_nonspacing_mark(uint32_t code_point) {
+  return utf8proc_category(static_cast<utf8proc_int32_t>(code_point)) == UTF8PROC_CATEGORY_MN;
+}
+
+bool is_invisible(uint32_t code_point) {
+  switch (utf8proc_category(static_cast<utf8proc_int32_t>(code_point))) {
+    case UTF8PROC_CATEGORY_CC:
+    case UTF8PROC_CATEGORY_CF:
+    case UTF8PROC_CATEGORY_CO: return true;
+    default: return false;
+  }
+}
+
+std::string normalise_nfc(std::string_view text) {
+  std::vector<utf8proc_int32_t> points = decompose(text, UTF8PROC_COMPOSE);
   const utf8proc_ssize_t size =
       utf8proc_normalize_utf32(points.data(), static_cast<utf8proc_ssize_t>(points.size()),
                                static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));

@@ -1,4 +1,4 @@
-// What tokenizers need to know about Unicode: classes of code points and normalisation form C.
+// What tokenizers need to know about Unicode: classes of code points and normal forms.
 // Only this and letter_case.h know utf8proc. Pure functions over an immutable table; thread-safe.
 #pragma once
 
@@ -47,5 +47,10 @@ class CharClasses {
 
 // Normalisation form C (UAX #15). `text` must be valid UTF-8.
 std::string normalise_nfc(std::string_view text);
+// Normalisation form D: everything taken apart.
+std::string normalise_nfd(std::string_view text);
+
+bool is_nonspacing_mark(uint32_t code_point);  // Mn
+bool is_invisible(uint32_t code_point);        // Cc, Cf or Co
 
 }  // namespace maru::text

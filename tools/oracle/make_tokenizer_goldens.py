@@ -2,7 +2,7 @@
 
 usage: make_tokenizer_goldens.py TOKENIZERS MODELS
   TOKENIZERS  folder that holds tokenizer-<family>/models/tokenizer.json
-  MODELS      folder that holds SmolLM2-135M-Instruct.Q4_1.gguf
+  MODELS      folder that holds SmolLM2-135M-Instruct.Q4_1.gguf and all-MiniLM-L6-v2/tokenizer.json
 Needs the Python packages tokenizers and gguf. src/text/tokenizer_golden_test.cpp repeats the random
 generator below.
 """
@@ -153,6 +153,33 @@ def goldens(spec, corpus):
     return out
 
 
+def wordpiece_goldens(spec, corpus):
+    """Ids of texts alone, and of single texts and pairs with the template around them."""
+    spec = dict(spec, truncation=None, padding=None)
+    tokenizer = Tokenizer.from_str(json.dumps(spec))
+    texts = [t for group in corpus["texts"].values() for t in group]
+    texts += [bytes.fromhex(h) for h in corpus["bytes"]] + corpus["special"]
+    cased = json.loads(json.dumps(spec))
+    cased["normalizer"].update(lowercase=False, strip_accents=None)
+    out = {
+        "plain": encode(tokenizer, texts, False),
+        "cased": hash_ids(encode(Tokenizer.from_str(json.dumps(cased)), texts, False)),
+        "random": [],
+        "pairs": [],
+    }
+    for chunk in range(N_RANDOM_CHUNKS):
+        random = Random(chunk)
+        lines = [random_line(random, corpus["alphabets"]) for _ in range(N_LINES)]
+        out["random"].append(hash_ids(encode(tokenizer, lines, False)))
+    characters = [c for c in range(1, 0x20000) if not 0xD800 <= c < 0xE000]
+    out["characters"] = hash_ids(encode(tokenizer, ["a%sb" % chr(c) for c in characters], False))
+    for first, second in (("What is Maru?", "마루는 조직이 소유하는 AI입니다."), ("", "b"), ("a", "")):
+        single, pair = tokenizer.encode(first), tokenizer.encode(first, second)
+        out["pairs"].append({"first": first, "second": second, "single": single.ids, "pair": pair.ids,
+                             "types": pair.type_ids})
+    return out
+
+
 def feature_goldens(feature):
     tokenizer = Tokenizer.from_str(json.dumps(feature["tokenizer"]))
     ids = encode(tokenizer, feature["texts"], True)
@@ -173,6 +200,8 @@ def main():
     for family in FAMILIES:
         path = tokenizers / f"tokenizer-{family}/models/tokenizer.json"
         write(f"{family}.golden.json", goldens(json.loads(path.read_text()), corpus))
+    minilm = json.loads((models / "all-MiniLM-L6-v2/tokenizer.json").read_text())
+    write("minilm.golden.json", wordpiece_goldens(minilm, corpus))
     write("smollm.golden.json", goldens(smollm_spec(models / "SmolLM2-135M-Instruct.Q4_1.gguf"), corpus))
 
 
