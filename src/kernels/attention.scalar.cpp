@@ -50,7 +50,7 @@ float score(const AttentionArgs& a, const float* q, size_t kv_head, size_t posit
 void attend_part(const AttentionArgs& a, size_t token, size_t head, size_t part, float* state) {
   const float* q = a.q + token * a.ld_q + head * a.kv.head_dim;
   const size_t kv_head = head / (a.n_heads / a.kv.n_kv_heads);
-  const size_t last = a.first_position + token;
+  const size_t last = last_seen(a, token);
   const size_t first = a.window > 0 && last + 1 > a.window ? last + 1 - a.window : 0;
   const size_t from = part * kAttentionPart, to = from + kAttentionPart;
   const RowState s{state, padded_head(a.kv.head_dim)};
@@ -76,7 +76,7 @@ void attend_whole(const AttentionArgs& a, size_t token, size_t head) {
   const RowState sum{a.scratch, padded_head(a.kv.head_dim)};
   float* part_state = a.scratch + attention_state_floats(a.kv.head_dim);
   start_whole(sum, a.sinks == nullptr ? nullptr : a.sinks + head);
-  for (size_t part = 0; part * kAttentionPart <= a.first_position + token; ++part) {
+  for (size_t part = 0; part * kAttentionPart <= last_seen(a, token); ++part) {
     attend_part(a, token, head, part, part_state);
     join_state(sum, {part_state, sum.dim});
   }

@@ -290,7 +290,7 @@ struct Seen {
 };
 
 inline Seen seen_of(const AttentionArgs& a, const FixedTile& tile, size_t row, size_t first_key) {
-  const size_t last = a.first_position + tile.token(row);
+  const size_t last = last_seen(a, tile.token(row));
   const size_t first = a.window > 0 && last + 1 > a.window ? last + 1 - a.window : 0;
   const size_t from = first > first_key ? first - first_key : 0;
   const size_t to = last + 1 > first_key ? last + 1 - first_key : 0;

@@ -237,7 +237,7 @@ void key_tile(const AttentionArgs& a, const FloatTile& tile, size_t first_key, s
               kv_scale(a.kv, a.kv.v_offset, tile.kv_head, first_key)};
   }
   for (size_t row = 0; row < tile.n_rows; ++row) {
-    const size_t last = a.first_position + tile.token(row);
+    const size_t last = last_seen(a, tile.token(row));
     const size_t first = a.window > 0 && last + 1 > a.window ? last + 1 - a.window : 0;
     const size_t from = first > first_key ? first - first_key : 0;
     const size_t to = last + 1 > first_key ? last + 1 - first_key : 0;

@@ -9,6 +9,11 @@ namespace maru::kernels {
 
 static inline size_t padded_head(size_t head_dim) { return (head_dim + 15) / 16 * 16; }
 
+// The last position that a token of the call sees.
+static inline size_t last_seen(const AttentionArgs& a, size_t token) {
+  return a.n_keys > 0 ? a.n_keys - 1 : a.first_position + token;
+}
+
 // Enough rows to share the work of loading a tile of keys, few enough to stay in the second cache.
 // A multiple of every micro-kernel's rows (6, 4, 3).
 static inline size_t attention_rows(size_t head_dim) { return head_dim <= 64 ? 192 : 96; }

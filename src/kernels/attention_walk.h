@@ -13,8 +13,8 @@ struct KeyRange {
 };
 
 inline KeyRange seen_keys(const AttentionArgs& a, const RowTile& tile) {
-  const size_t first = a.first_position + tile.token(0);
-  const size_t last = a.first_position + tile.token(tile.n_rows - 1);
+  const size_t first = last_seen(a, tile.token(0));
+  const size_t last = last_seen(a, tile.token(tile.n_rows - 1));
   return {a.window > 0 && first + 1 > a.window ? first + 1 - a.window : 0, last + 1};
 }
 

@@ -123,6 +123,10 @@ KernelSet::KernelSet(Isa isa)
       attention(best_kernel(Op::kAttention, isa).fn.attention),
       sum_logits(best_kernel(Op::kSumLogits, isa).fn.sum_logits),
       join_attention(best_kernel(Op::kJoinAttention, isa).fn.attention),
+      quantise16(best_kernel(Op::kQuantise16, isa).fn.quantise16),
+      linear16(best_kernel(Op::kLinear16, isa).fn.linear16),
+      layer_norm(best_kernel(Op::kLayerNorm, isa).fn.layer_norm),
+      gelu(best_kernel(Op::kGelu, isa).fn.gelu),
       isa_(isa) {
   for (const Kernel* kernel : all_kernels()) {
     if (kernel->op != Op::kLinear || kernel->isa != Isa::kScalar) continue;

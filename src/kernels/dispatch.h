@@ -51,6 +51,10 @@ class KernelSet {
   AttentionFn attention;
   SumLogitsFn sum_logits;
   AttentionFn join_attention;
+  Quantise16Fn quantise16;
+  Linear16Fn linear16;
+  LayerNormFn layer_norm;
+  GeluFn gelu;
 
  private:
   const Kernel& linear_kernel(std::string_view layout) const;

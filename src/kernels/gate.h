@@ -24,7 +24,7 @@ void gate_rows(const GateArgs& a) {
   }
 }
 
-void gate(const GateArgs& a) {
+inline void gate(const GateArgs& a) {
   switch (a.gate) {
     case Gate::kSilu: return gate_rows<silu>(a);
     case Gate::kGeluTanh: return gate_rows<gelu_tanh>(a);

@@ -40,6 +40,10 @@ enum class Op : uint8_t {
   kAttention,      // softmax(q k^T) v over KV pages
   kJoinAttention,  // its parts, if several calls computed them
   kSumLogits,      // largest logit and sum of exp by blocks of words
+  kQuantise16,     // float rows -> 16-bit integers with one step a row
+  kLinear16,       // y = x W^T + bias over those
+  kLayerNorm,      // normalisation by mean and variance, with the residual before it
+  kGelu,           // x * Phi(x), in place
 };
 
 // Quantised activations, one allocation of quantised_bytes(): int8 values, then per row and block
@@ -166,6 +170,8 @@ struct AttentionArgs {
   float* scratch;  // this thread's own, attention_scratch_floats() long, 64-byte aligned
   float* partial;  // null: one call does it all
   size_t part_begin, part_end;
+  // Not 0 (encoders): every token sees positions 0 .. n_keys - 1, whatever its own is; no window.
+  size_t n_keys = 0;
 };
 
 // What is known of kLogitBlock words of one row of logits (the last block may be shorter).
@@ -184,6 +190,56 @@ struct SumLogitsArgs {
   LogitBlock* blocks;  // [block_end - block_begin]: the first is block_begin
 };
 
+// Products of 16-bit integers, for encoders: a row of x and a row of W are each scaled so that
+// their Euclidean norm is kNorm16. By Cauchy and Schwarz no sum of products leaves 32 bits, in
+// whatever order it is taken, and the error is about 2^-15 of the norms' product, however the
+// values are spread. Integers are equal on all ISAs; so are the results.
+inline constexpr float kNorm16 = 32000.0f;
+// k of both is padded with zeros to a multiple of this.
+inline constexpr size_t kBlock16 = 32;
+
+struct Quantise16Args {
+  const float* x;  // [rows, k]
+  size_t ld_x;
+  size_t k;
+  size_t row_begin, row_end;
+  int16_t* out;   // [rows, ld_out]: x / step rounded, then zeros
+  size_t ld_out;  // k rounded up to kBlock16
+  float* steps;   // [rows]; not finite if a value of the row is not
+};
+
+// out[t, row] = x_steps[t] * weight_steps[row] * sum_k x[t, k] W[row, k] + bias[row]
+struct Linear16Args {
+  const int16_t* weight;      // [panels, ld_x / 2, kPanelRows, 2], 64-byte aligned
+  const float* weight_steps;  // [panels * kPanelRows]
+  const float* bias;          // the same, or null
+  const int16_t* x;           // [rows, ld_x]
+  const float* x_steps;       // [rows]
+  size_t ld_x;                // multiple of kBlock16
+  size_t row_begin, row_end;
+  size_t panel_begin, panel_end;
+  float* out;  // [rows, ld_out]
+  size_t ld_out;
+};
+
+// out = (y - mean) / sqrt(variance + eps) * weight + bias, y = x + residual (Ba 2016).
+struct LayerNormArgs {
+  const float* x;         // [rows, ld]
+  const float* residual;  // [rows, ld], or null
+  size_t ld;              // of x, residual and out
+  const float* weight;    // [n]
+  const float* bias;
+  float eps;
+  size_t n;
+  size_t row_begin, row_end;
+  float* out;  // may be x or residual
+};
+
+struct GeluArgs {
+  float* x;  // [n]
+  size_t n;
+};
+
 using LinearFn = void (*)(const LinearArgs&);
 using QuantiseFn = void (*)(const QuantiseArgs&);
 using RmsNormFn = void (*)(const RmsNormArgs&);
@@ -193,6 +249,10 @@ using AddFn = void (*)(const AddArgs&);
 using StoreKvFn = void (*)(const StoreKvArgs&);
 using AttentionFn = void (*)(const AttentionArgs&);
 using SumLogitsFn = void (*)(const SumLogitsArgs&);
+using Quantise16Fn = void (*)(const Quantise16Args&);
+using Linear16Fn = void (*)(const Linear16Args&);
+using LayerNormFn = void (*)(const LayerNormArgs&);
+using GeluFn = void (*)(const GeluArgs&);
 
 union KernelFn {
   LinearFn linear;
@@ -204,6 +264,10 @@ union KernelFn {
   StoreKvFn store_kv;
   AttentionFn attention;
   SumLogitsFn sum_logits;
+  Quantise16Fn quantise16;
+  Linear16Fn linear16;
+  LayerNormFn layer_norm;
+  GeluFn gelu;
 };
 
 // What a kernel file defines: `extern const Kernel kernel_<file name with underscores>`.

@@ -23,7 +23,8 @@ constexpr double kEps = std::numeric_limits<float>::epsilon();
 
 TEST(Dispatch, HasAScalarKernelForEveryOp) {
   for (Op op : {Op::kLinear, Op::kQuantise, Op::kRmsNorm, Op::kRope, Op::kGate, Op::kAdd,
-                Op::kStoreKv, Op::kAttention, Op::kJoinAttention, Op::kSumLogits}) {
+                Op::kStoreKv, Op::kAttention, Op::kJoinAttention, Op::kSumLogits, Op::kQuantise16,
+                Op::kLinear16, Op::kLayerNorm, Op::kGelu}) {
     bool found = false;
     for (const Kernel* kernel : kernels_of(op)) found = found || kernel->isa == Isa::kScalar;
     EXPECT_TRUE(found) << static_cast<int>(op);
