@@ -4,6 +4,7 @@
 
 #include "api/endpoint.h"
 #include "api/errors.h"
+#include "api/wire/encode_requests.h"
 #include "api/wire/requests.h"
 #include "base/files.h"
 #include "base/json.h"
@@ -112,6 +113,8 @@ TEST(OpenApi, HasEveryFieldThatIsNotRefused) {
   };
   EXPECT_EQ(described("ChatRequest"), taken(chat_fields()));
   EXPECT_EQ(described("CompletionRequest"), taken(completion_fields()));
+  EXPECT_EQ(described("EmbeddingRequest"), taken(embedding_fields()));
+  EXPECT_EQ(described("RerankRequest"), taken(rerank_fields()));
 }
 
 }  // namespace

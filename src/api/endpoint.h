@@ -14,6 +14,7 @@
 #include "api/metrics.h"
 #include "net/server.h"
 #include "service/chat_services.h"
+#include "service/embedding.h"
 #include "service/generation.h"
 #include "service/identity.h"
 #include "service/metering.h"
@@ -35,6 +36,7 @@ struct ApiContext {
   std::shared_ptr<service::ChatServices> chats;  // null: no chats are kept
   // False if too much is waiting. For what comes in over an open connection.
   std::function<bool(std::function<void()> task)> run_on_worker;
+  std::shared_ptr<service::EmbeddingService> encoders;  // null: no vectors, no relevance
   Metrics metrics;
   std::chrono::milliseconds heartbeat{2'000};
 };

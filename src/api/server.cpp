@@ -176,6 +176,7 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(
   impl->context->metering = options.metering;
   impl->context->usage = options.usage;
   impl->context->chats = options.chats;
+  impl->context->encoders = options.encoders;
   if (options.chats) {
     options.chats->runs->end_with_credentials_of(impl->context->sign_in);
     options.chats->runs->on_usage([weak = std::weak_ptr(impl->context)](

@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "net/server.h"
 #include "service/chat_services.h"
+#include "service/embedding.h"
 #include "service/generation.h"
 #include "service/metering.h"
 #include "service/sign_in.h"
@@ -27,7 +28,8 @@ struct ApiOptions {
   // Usage, prices and limits; null: requests are neither counted nor limited.
   std::shared_ptr<service::Metering> metering;
   std::shared_ptr<service::UsageReport> usage;
-  std::shared_ptr<service::ChatServices> chats;  // null: no chats are kept
+  std::shared_ptr<service::ChatServices> chats;         // null: no chats are kept
+  std::shared_ptr<service::EmbeddingService> encoders;  // null: no vectors, no relevance
 };
 
 class ApiServer {

@@ -28,6 +28,8 @@ struct Settings {
   uint32_t max_running = 16;               // sequences in one step
   std::string speculation = "lookup";      // "lookup" or "off"
   std::string draft_model;                 // path or name of a model that guesses; empty: none
+  std::string embedding_model;             // path or name, for /v1/embeddings; empty: none
+  std::string rerank_model;                // path or name, for /v1/rerank; empty: none
   uint32_t max_waiting = 64;               // requests in the queue; more are answered 429
   std::vector<std::string> keys;           // API keys of members without an account
   std::vector<std::string> allowed_hosts;  // Host values beside this machine's own names

@@ -1,4 +1,5 @@
 // GET /v1/models/{model}
+#include "api/encode.h"
 #include "api/endpoint.h"
 #include "api/wire/models.h"
 #include "base/json.h"
@@ -7,6 +8,10 @@ namespace maru::api {
 namespace {
 
 void handle(const Call& call) {
+  for (const bool is_reranker : {false, true}) {
+    const auto encoder = find_encoder(call, call.path_arguments[0], is_reranker);
+    if (encoder) return call.answer(dump_json(model_json(**encoder)));
+  }
   const auto model = find_model(call, call.path_arguments[0]);
   if (!model) return call.fail(to_api_error(model.error()));
   call.answer(dump_json(model_json(**model)));

@@ -12,6 +12,11 @@ void handle(const Call& call) {
   for (const service::ServedModel& model : call.context->service->models()) {
     if (call.identity.may_use_model(model.name)) data.push_back(model_json(model));
   }
+  if (call.context->encoders) {
+    for (const auto& model : call.context->encoders->models()) {
+      if (call.identity.may_use_model(model->name)) data.push_back(model_json(*model));
+    }
+  }
   call.answer(dump_json(Json{{"object", "list"}, {"data", std::move(data)}}));
 }
 

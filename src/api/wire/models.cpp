@@ -14,4 +14,12 @@ Json model_json(const service::ServedModel& model) {
   return json;
 }
 
+Json model_json(const service::ServedEncoder& model) {
+  return Json{{"id", model.name},
+              {"object", "model"},
+              {"created", model.created_unix_seconds},
+              {"owned_by", "maru"},
+              {"context_length", model.encoder->info().max_tokens}};
+}
+
 }  // namespace maru::api

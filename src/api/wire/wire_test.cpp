@@ -6,6 +6,7 @@
 
 #include "api/wire/answers.h"
 #include "api/wire/body.h"
+#include "api/wire/encode_requests.h"
 #include "api/wire/requests.h"
 #include "base/files.h"
 #include "base/json.h"
@@ -401,6 +402,8 @@ TEST(Compatibility, PageAndParsersAgree) {
   };
   EXPECT_EQ(tables["POST /v1/chat/completions"], expected(chat_fields()));
   EXPECT_EQ(tables["POST /v1/completions"], expected(completion_fields()));
+  EXPECT_EQ(tables["POST /v1/embeddings"], expected(embedding_fields()));
+  EXPECT_EQ(tables["POST /v1/rerank"], expected(rerank_fields()));
 }
 
 }  // namespace
