@@ -4,6 +4,7 @@
 #include "api/server.h"
 #include "apps/books.h"
 #include "apps/command.h"
+#include "apps/encoders.h"
 #include "apps/host.h"
 #include "apps/options.h"
 #include "apps/server_url.h"
@@ -98,6 +99,7 @@ Result<int> run(const Context& context) {
   MARU_ASSIGN_OR_RETURN(const auto chats, service::ChatServices::start(
                                               database, host->shared_service(), options.metering));
   options.chats = chats;
+  MARU_ASSIGN_OR_RETURN(options.encoders, start_encoders(settings));
   MARU_ASSIGN_OR_RETURN(
       const auto server,
       api::ApiServer::start(std::move(options), host->shared_service(), accounts, sign_in));
@@ -120,8 +122,8 @@ Result<int> run(const Context& context) {
 CommandBody declare(Options& options) {
   options.engine_settings();
   for (const char* key : {"host", "port", "max_running", "speculation", "draft_model",
-                          "max_waiting", "prefix_cache_disk_mib", "prefix_sharing", "allowed_hosts",
-                          "allowed_origins", "secure_cookies"}) {
+                          "embedding_model", "rerank_model", "max_waiting", "prefix_cache_disk_mib",
+                          "prefix_sharing", "allowed_hosts", "allowed_origins", "secure_cookies"}) {
     options.setting(key);
   }
   options.examples(
