@@ -7,12 +7,27 @@
 namespace maru::kernels {
 namespace {
 
-// sum += w . the pair at p, in every lane. GCC 12 spills the sums around the intrinsic.
-inline void add_products(__m512i& sum, __m512i w, const int16_t* p) {
+// sum + w . the pair at p, in every lane. GCC 12 spills the sums around the intrinsic.
+inline __m512i add_products(__m512i sum, __m512i w, const int16_t* p) {
   using Pair = int32_t __attribute__((may_alias));
   __asm__("vpdpwssd %2%{1to16%}, %1, %0"
           : "+v"(sum)
           : "v"(w), "m"(*reinterpret_cast<const Pair*>(p)));
+  return sum;
+}
+
+// body(Index<0>), body(Index<1>)...: GCC keeps an array in registers only if all its indices are
+// constants from the beginning.
+template <size_t kValue>
+struct Index {
+  static constexpr size_t value = kValue;
+};
+template <size_t kEnd, size_t kBegin = 0, class Body>
+[[gnu::always_inline]] inline void unrolled(const Body& body) {
+  if constexpr (kBegin < kEnd) {
+    body(Index<kBegin>{});
+    unrolled<kEnd, kBegin + 1>(body);
+  }
 }
 
 inline void store_sums(const Linear16Args& a, size_t row, size_t column, __m512i sums) {
@@ -30,26 +45,23 @@ void tile(const Linear16Args& a, size_t panel, size_t row) {
   const int16_t* w = a.weight + panel * panel_size;
   const int16_t* x[kBases];
   for (size_t b = 0; b < kBases; ++b) x[b] = a.x + (row + 3 * b) * ld;
-  __m512i sums[kRows][kPanels];
-  for (size_t r = 0; r < kRows; ++r) {
-    for (size_t p = 0; p < kPanels; ++p) sums[r][p] = _mm512_setzero_si512();
-  }
+  constexpr size_t kSums = kRows * kPanels;
+  __m512i sums[kSums];
+  unrolled<kSums>([&](auto i) { sums[i.value] = _mm512_setzero_si512(); });
   for (const int16_t* end = w + panel_size; w < end; w += 2 * kPanelRows) {
     __m512i weights[kPanels];
-    for (size_t p = 0; p < kPanels; ++p) weights[p] = _mm512_load_si512(w + p * panel_size);
-#pragma GCC unroll 12
-    for (size_t r = 0; r < kRows; ++r) {
-      for (size_t p = 0; p < kPanels; ++p) {
-        add_products(sums[r][p], weights[p], x[r / 3] + r % 3 * ld);
-      }
-    }
-    for (size_t b = 0; b < kBases; ++b) x[b] += 2;
+    unrolled<kPanels>(
+        [&](auto p) { weights[p.value] = _mm512_load_si512(w + p.value * panel_size); });
+    unrolled<kSums>([&](auto i) {
+      constexpr size_t kRow = i.value / kPanels, kPanel = i.value % kPanels;
+      sums[i.value] = add_products(sums[i.value], weights[kPanel], x[kRow / 3] + kRow % 3 * ld);
+    });
+    unrolled<kBases>([&](auto b) { x[b.value] += 2; });
   }
-  for (size_t r = 0; r < kRows; ++r) {
-    for (size_t p = 0; p < kPanels; ++p) {
-      store_sums(a, row + r, (panel + p) * kPanelRows, sums[r][p]);
-    }
-  }
+  unrolled<kSums>([&](auto i) {
+    constexpr size_t kRow = i.value / kPanels, kPanel = i.value % kPanels;
+    store_sums(a, row + kRow, (panel + kPanel) * kPanelRows, sums[i.value]);
+  });
 }
 
 template <size_t kPanels>
