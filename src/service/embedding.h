@@ -38,7 +38,7 @@ Result<ServedEncoder> load_encoder(const ModelLocation& location, kernels::Isa i
 using EncoderPrompt = std::variant<std::string, std::vector<text::TokenId>>;
 
 struct EncodeOptions {
-  bool truncates = false;              // too long texts lose their end instead of being refused
+  bool truncates = false;  // too long texts lose their end instead of being refused
   std::optional<uint32_t> max_tokens = {};  // of one text, less than the model reads
 };
 
