@@ -4,7 +4,6 @@
 
 #include "apps/files.h"
 #include "apps/load.h"
-#include "base/log.h"
 #include "kernels/dispatch.h"
 
 namespace maru::apps {
@@ -34,8 +33,6 @@ Result<std::shared_ptr<service::EmbeddingService>> start_encoders(
                                served.encoder->info().n_labels),
                    is_reranker ? "a reranker gives one" : "an embedding model gives none", setting};
     }
-    log_info("{} for {}: {} values, texts of up to {} tokens", served.name, setting,
-             served.encoder->info().n_out(), served.encoder->info().max_tokens);
     models.push_back(std::move(served));
   }
   if (models.empty()) return std::shared_ptr<service::EmbeddingService>();

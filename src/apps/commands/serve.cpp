@@ -64,6 +64,14 @@ Status meter_requests(const service::Settings& settings,
   return {};
 }
 
+void log_encoders(const service::EmbeddingService& encoders) {
+  for (const auto& model : encoders.models()) {
+    const models::EncoderInfo& info = model->encoder->info();
+    log_info("serving {} for {}: {} values, texts of up to {} tokens", model->name,
+             model->is_reranker() ? "relevance" : "embeddings", info.n_out(), info.max_tokens);
+  }
+}
+
 void say_what_next(const Context& context, const Host& host, const std::string& model,
                    const std::string& url, bool needs_key) {
   // Keys never reach a screen: the example leaves a place for one.
@@ -100,6 +108,7 @@ Result<int> run(const Context& context) {
                                               database, host->shared_service(), options.metering));
   options.chats = chats;
   MARU_ASSIGN_OR_RETURN(options.encoders, start_encoders(settings));
+  if (options.encoders) log_encoders(*options.encoders);
   MARU_ASSIGN_OR_RETURN(
       const auto server,
       api::ApiServer::start(std::move(options), host->shared_service(), accounts, sign_in));
