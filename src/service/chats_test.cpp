@@ -50,7 +50,7 @@ class ChatsTest : public ::testing::Test {
     return texts;
   }
 
-  store::testing::FreshSqlite store_;
+  store::testing::FreshDatabase store_;
   std::shared_ptr<store::Database> database_;
   std::shared_ptr<Changes> changes_ = std::make_shared<Changes>();
   int64_t now_ = 1'000;

@@ -10,6 +10,7 @@
 #include "base/testing/test_folder.h"
 #include "store/limits.h"
 #include "store/prices.h"
+#include "store/testing/fresh_store.h"
 #include "store/usage.h"
 
 namespace maru::service {
@@ -75,7 +76,7 @@ class Listener {
 class MeteringTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto opened = store::Database::open(folder_.path("maru.db"));
+    auto opened = store::Database::open(store_.location());
     ASSERT_TRUE(opened) << opened.error().to_string();
     disk_ = std::make_shared<Disk>(std::move(*opened));
   }
@@ -110,7 +111,7 @@ class MeteringTest : public ::testing::Test {
     return out;
   }
 
-  TestFolder folder_;
+  store::testing::FreshDatabase store_;
   std::shared_ptr<Disk> disk_;
   std::atomic<int64_t> now_ = kNow;
   std::shared_ptr<Metering> metering_;

@@ -88,7 +88,7 @@ class RunsTest : public ::testing::Test {
     return *handle;
   }
 
-  store::testing::FreshSqlite store_;
+  store::testing::FreshDatabase store_;
   std::shared_ptr<store::Database> database_;
   std::shared_ptr<FakeEngine> engine_ = std::make_shared<FakeEngine>();
   std::shared_ptr<GenerationService> generation_;

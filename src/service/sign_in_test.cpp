@@ -8,6 +8,7 @@
 #include "base/random.h"
 #include "base/testing/test_folder.h"
 #include "service/passwords.h"
+#include "store/testing/fresh_store.h"
 
 namespace maru::service {
 namespace {
@@ -17,7 +18,7 @@ constexpr const char* kPassword = "correct horse battery";
 class SignInTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto opened = open_database(folder_.path("maru.db"));
+    auto opened = open_database(store_.location());
     ASSERT_TRUE(opened) << opened.error().to_string();
     database_ = *opened;
     log_ = std::make_shared<AuditLog>(database_);
@@ -55,7 +56,7 @@ class SignInTest : public ::testing::Test {
     return sign_in_->log_in({name, password, "10.0.0.1", "browser"});
   }
 
-  TestFolder folder_;
+  store::testing::FreshDatabase store_;
   std::atomic<int64_t> now_ = 1'000'000;
   std::shared_ptr<store::Database> database_;
   std::shared_ptr<AuditLog> log_;

@@ -7,6 +7,7 @@
 #include "store/keys.h"
 #include "store/projects.h"
 #include "store/sessions.h"
+#include "store/testing/fresh_store.h"
 #include "store/users.h"
 
 namespace maru::store {
@@ -15,7 +16,7 @@ namespace {
 class AccountTables : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto opened = Database::open(folder_.path("maru.db"));
+    auto opened = Database::open(store_.location());
     ASSERT_TRUE(opened) << opened.error().to_string();
     database_ = std::move(*opened);
     write([](Transaction& t) -> Status {
@@ -38,7 +39,7 @@ class AccountTables : public ::testing::Test {
     return value;
   }
 
-  TestFolder folder_;
+  testing::FreshDatabase store_;
   std::unique_ptr<Database> database_;
 };
 

@@ -7,6 +7,7 @@
 #include <random>
 
 #include "base/testing/test_folder.h"
+#include "store/testing/fresh_store.h"
 
 namespace maru::store {
 namespace {
@@ -17,7 +18,7 @@ constexpr int kCopies = 1000;
 class AuditTable : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto opened = Database::open(folder_.path("maru.db"));
+    auto opened = Database::open(store_.location());
     ASSERT_TRUE(opened) << opened.error().to_string();
     database_ = std::move(*opened);
     for (int64_t i = 1; i <= kRows; ++i) {
@@ -57,7 +58,7 @@ class AuditTable : public ::testing::Test {
     return {};
   }
 
-  TestFolder folder_;
+  testing::FreshDatabase store_;
   std::unique_ptr<Database> database_;
   std::vector<AuditHead> heads_;
 };

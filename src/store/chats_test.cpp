@@ -42,7 +42,7 @@ class ChatsTest : public ::testing::Test {
     return ids;
   }
 
-  testing::FreshSqlite store_;
+  testing::FreshDatabase store_;
   std::unique_ptr<Database> database_;
 };
 

@@ -1,6 +1,7 @@
 #include "store/database.h"
 
 #include "base/check.h"
+#include "store/postgresql.h"
 #include "store/sqlite.h"
 
 namespace maru::store {
@@ -47,9 +48,8 @@ int64_t Row::integer_or(size_t column, int64_t other) const {
 
 Result<std::unique_ptr<Database>> Database::open(const std::string& location,
                                                  const DatabaseOptions& options) {
-  if (location.starts_with("postgresql://") || location.starts_with("postgres://")) {
-    return Error{ErrorCode::kInvalidArgument, "this version of Maru keeps its data in SQLite only",
-                 "leave database_url empty"};
+  if (is_postgresql_url(location)) {
+    return open_postgresql(location, {.n_readers = options.n_readers});
   }
   return open_sqlite(location, {.n_readers = options.n_readers});
 }

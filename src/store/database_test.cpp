@@ -53,6 +53,15 @@ class DatabaseTest : public ::testing::TestWithParam<Maker> {
 std::unique_ptr<FreshStore> make_sqlite() { return std::make_unique<testing::FreshSqlite>(); }
 INSTANTIATE_TEST_SUITE_P(Sqlite, DatabaseTest, ::testing::Values(&make_sqlite));
 
+std::unique_ptr<FreshStore> make_postgresql() {
+  return std::make_unique<testing::FreshPostgresql>(testing::test_database_url());
+}
+std::vector<Maker> postgresql_if_there() {
+  if (testing::test_database_url().empty()) return {};
+  return {&make_postgresql};
+}
+INSTANTIATE_TEST_SUITE_P(Postgresql, DatabaseTest, ::testing::ValuesIn(postgresql_if_there()));
+
 TEST_P(DatabaseTest, EveryTypeComesBackAsItWent) {
   const std::string all_bytes = [] {
     std::string bytes;

@@ -73,7 +73,7 @@ class MessagesTest : public ::testing::Test {
     return ids;
   }
 
-  testing::FreshSqlite store_;
+  testing::FreshDatabase store_;
   std::unique_ptr<Database> database_;
 };
 

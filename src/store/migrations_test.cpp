@@ -50,14 +50,30 @@ TEST(Migrations, TheFolderIsInOrderAndEveryStepCanBeUndone) {
   }
 }
 
+constexpr const char* kSqliteSchema =
+    "SELECT name, sql FROM sqlite_schema WHERE name <> 'schema_version' "
+    "AND name NOT LIKE 'sqlite_%' ORDER BY type, name";
+constexpr const char* kPostgresqlSchema =
+    "SELECT table_name || '.' || column_name AS name, data_type || ' ' || is_nullable || ' ' || "
+    "COALESCE(column_default, '') || is_identity AS definition FROM information_schema.columns "
+    "WHERE table_schema = current_schema() AND table_name <> 'schema_version' "
+    "UNION ALL SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema() "
+    "AND tablename <> 'schema_version' "
+    "UNION ALL SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint "
+    "WHERE connamespace = current_schema()::regnamespace "
+    "AND conrelid <> to_regclass('schema_version') "
+    "UNION ALL SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal "
+    "AND (SELECT relnamespace FROM pg_class WHERE pg_class.oid = tgrelid) = "
+    "current_schema()::regnamespace "
+    "UNION ALL SELECT proname, prosrc FROM pg_proc "
+    "WHERE pronamespace = current_schema()::regnamespace ORDER BY name, definition";
+
 // What the tables look like: name and definition of each.
 std::vector<std::string> schema_of(Database& database) {
   std::vector<std::string> lines;
   const Status status = database.read([&](Transaction& t) -> Status {
     MARU_ASSIGN_OR_RETURN(const auto rows,
-                          t.query("SELECT name, sql FROM sqlite_schema "
-                                  "WHERE name <> 'schema_version' AND name NOT LIKE 'sqlite_%' "
-                                  "ORDER BY type, name"));
+                          t.query(t.is_postgresql() ? kPostgresqlSchema : kSqliteSchema));
     for (const Row& row : rows) lines.push_back(row.text(0) + ": " + row.text_or_empty(1));
     return {};
   });
@@ -67,7 +83,7 @@ std::vector<std::string> schema_of(Database& database) {
 
 TEST(Migrations, EachOfTheFolderGoesUpDownAndUpAgain) {
   for (const Migration* migration : all_migrations()) {
-    testing::FreshSqlite store;
+    testing::FreshDatabase store;
     const auto schema_at = [&](int version) {
       auto database = store.open(all_migrations(), version);
       EXPECT_TRUE(database) << database.error().to_string();

@@ -57,7 +57,7 @@ class PersonalThingsTest : public ::testing::Test {
     return status ? ErrorCode::kInternal : status.error().code;
   }
 
-  testing::FreshSqlite store_;
+  testing::FreshDatabase store_;
   std::unique_ptr<Database> database_;
 };
 

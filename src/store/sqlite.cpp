@@ -2,15 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <filesystem>
 #include <mutex>
 #include <thread>
 
 #include "base/check.h"
 #include "base/log.h"
+#include "store/connection_pool.h"
 #include "store/file_lock.h"
 #include "store/sqlite_connection.h"
 #include "store/sqlite_files.h"
@@ -24,9 +23,9 @@ class SqliteDatabase final : public Database {
                  std::unique_ptr<SqliteConnection> writer, std::optional<FileLock> lock)
       : path_(std::move(path)),
         vfs_(options.vfs),
-        n_readers_(std::max<size_t>(options.n_readers, 1)),
         lock_(std::move(lock)),
-        writer_(std::move(writer)) {}
+        writer_(std::move(writer)),
+        readers_(options.n_readers) {}
 
   Status write(const std::function<Status(Transaction&)>& work) override {
     MARU_CHECK(writing_thread_.load() != std::this_thread::get_id());
@@ -54,48 +53,22 @@ class SqliteDatabase final : public Database {
   bool is_postgresql() const override { return false; }
 
  private:
-  // Takes a connection out of the pool, or opens one if there are fewer than n_readers_.
-  Result<std::unique_ptr<SqliteConnection>> take_reader() const {
-    std::unique_lock lock(readers_mutex_);
-    reader_is_back_.wait(lock, [&] { return !idle_.empty() || n_taken_ < n_readers_; });
-    ++n_taken_;
-    if (!idle_.empty()) {
-      auto reader = std::move(idle_.back());
-      idle_.pop_back();
-      return reader;
-    }
-    lock.unlock();
-    auto reader = SqliteConnection::open(path_, {.vfs = vfs_, .is_reader = true});
-    if (!reader) give_back(nullptr);
-    return reader;
-  }
-
-  void give_back(std::unique_ptr<SqliteConnection> reader) const {
-    {
-      const std::lock_guard lock(readers_mutex_);
-      --n_taken_;
-      if (reader) idle_.push_back(std::move(reader));
-    }
-    reader_is_back_.notify_one();
-  }
-
   Status with_reader(const std::function<Status(SqliteConnection&)>& work) const {
-    MARU_ASSIGN_OR_RETURN(auto reader, take_reader());
-    Status status = work(*reader);
-    give_back(std::move(reader));
-    return status;
+    return readers_.with([&](std::unique_ptr<SqliteConnection>& reader) -> Status {
+      if (!reader) {
+        MARU_ASSIGN_OR_RETURN(reader,
+                              SqliteConnection::open(path_, {.vfs = vfs_, .is_reader = true}));
+      }
+      return work(*reader);
+    });
   }
 
   const std::string path_, vfs_;
-  const size_t n_readers_;
   const std::optional<FileLock> lock_;  // outlives the connections
   std::mutex writer_mutex_;
   std::atomic<std::thread::id> writing_thread_;
   std::unique_ptr<SqliteConnection> writer_;
-  mutable std::mutex readers_mutex_;
-  mutable std::condition_variable reader_is_back_;
-  mutable std::vector<std::unique_ptr<SqliteConnection>> idle_;
-  mutable size_t n_taken_ = 0;
+  mutable ConnectionPool<SqliteConnection> readers_;
 };
 
 Status take_steps(SqliteConnection& connection, std::span<const MigrationStep> steps,

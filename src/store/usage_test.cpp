@@ -7,6 +7,7 @@
 #include "store/groups.h"
 #include "store/limits.h"
 #include "store/prices.h"
+#include "store/testing/fresh_store.h"
 #include "store/users.h"
 
 namespace maru::store {
@@ -17,7 +18,7 @@ constexpr int64_t kDay = 86'400'000;
 class MeteringTables : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto opened = Database::open(folder_.path("maru.db"));
+    auto opened = Database::open(store_.location());
     ASSERT_TRUE(opened) << opened.error().to_string();
     database_ = std::move(*opened);
   }
@@ -50,7 +51,7 @@ class MeteringTables : public ::testing::Test {
     write([&](Transaction& t) { return insert_usage(t, row); });
   }
 
-  TestFolder folder_;
+  testing::FreshDatabase store_;
   std::unique_ptr<Database> database_;
 };
 
