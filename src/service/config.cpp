@@ -100,7 +100,7 @@ const std::vector<KeySpec>& specs() {
        &Settings::allowed_hosts},
       {{"allowed_origins", "web origins that may call the API", false}, &Settings::allowed_origins},
       {{"database_url",
-        "reserved for a PostgreSQL URL, refused so far (empty: maru.db in the data folder)", true},
+        "URL of a PostgreSQL database, postgresql://... (empty: maru.db in the data folder)", true},
        &Settings::database_url},
       {{"secure_cookies",
         "sessions' cookies are sent over https only: on, or auto, if the login came by https",

@@ -5,9 +5,9 @@
 // (text that is not UTF-8 or holds a zero byte), kInternal (wrong SQL, a CHECK or NOT NULL).
 // Messages name tables and columns, never values.
 //
-// Thread-safe. Writes come one after the other; reads run beside them on connections of their own
-// and see what was committed before they began. A read or write inside another one is a
-// programmer's mistake (a write inside a write aborts).
+// Thread-safe. Writes come one after the other, also those of other processes; reads run beside
+// them on connections of their own and see what was committed before they began. A read or write
+// inside another one is a programmer's mistake (a write inside a write aborts).
 #pragma once
 
 #include <cstdint>
@@ -78,19 +78,23 @@ struct DatabaseOptions {
 class Database {
  public:
   // `location`: a path (made if missing, mode 0600) or "postgresql://...". Runs the migrations that
-  // are missing (store/migrations.h), after a backup beside the file if there was data.
+  // are missing (store/migrations.h); SQLite makes a backup beside the file first if there was
+  // data.
   static Result<std::unique_ptr<Database>> open(const std::string& location,
                                                 const DatabaseOptions& options = {});
   virtual ~Database() = default;
 
   // Commits if `work` succeeds, undoes everything it did if not. When write() returns success, the
-  // changes survive a crash of the program and of the machine.
+  // changes survive a crash of the program and of the machine. After kUnavailable from PostgreSQL
+  // they may be there too, all of them: its answer was lost. `work` may run again, if a program
+  // that is not Maru got in the way: it gives what it found by assigning, not by adding.
   virtual Status write(const std::function<Status(Transaction&)>& work) = 0;
   virtual Status read(const std::function<Status(Transaction&)>& work) const = 0;
 
   // A consistent copy while others write (SQLite only). Errors: kConflict if `path` exists.
   virtual Status backup(const std::string& path) const = 0;
-  // Checks structure and foreign keys. kCorrupt says what was found.
+  // Checks structure and foreign keys (PostgreSQL: what it knows of them). kCorrupt says what was
+  // found.
   virtual Status verify() const = 0;
   virtual bool is_postgresql() const = 0;
 };
