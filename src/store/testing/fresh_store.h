@@ -2,7 +2,6 @@
 // MARU_DATABASE_URL names a scratch database there, which then gets a schema for each.
 #pragma once
 
-#include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -12,6 +11,8 @@
 #include <span>
 #include <string>
 
+#include "base/check.h"
+#include "base/log.h"
 #include "base/testing/test_folder.h"
 #include "store/database.h"
 #include "store/migrations.h"
@@ -78,13 +79,16 @@ class FreshPostgresql final : public FreshStore {
 
  private:
   void run_on_server(const std::string& sql) const {
-    auto server = open_postgresql(server_url_, {.migrations = {}});
-    ASSERT_TRUE(server) << server.error().to_string();
-    const Status status = (*server)->write([&](Transaction& t) -> Status {
-      MARU_RETURN_IF_ERROR(t.execute(sql));
-      return {};
-    });
-    ASSERT_TRUE(status) << status.error().to_string();
+    const auto server = open_postgresql(server_url_, {.migrations = {}});
+    Status status = server ? Status() : Status(server.error());
+    if (status) {
+      status = (*server)->write([&](Transaction& t) -> Status {
+        MARU_RETURN_IF_ERROR(t.execute(sql));
+        return {};
+      });
+    }
+    if (!status) log_error("{}: {}", sql, status.error().to_string());
+    MARU_CHECK(status.has_value());
   }
 
   const std::string server_url_;
