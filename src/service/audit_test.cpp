@@ -5,6 +5,7 @@
 #include "base/files.h"
 #include "base/testing/test_folder.h"
 #include "service/accounts.h"
+#include "store/testing/fresh_store.h"
 
 namespace maru::service {
 namespace {
@@ -12,7 +13,7 @@ namespace {
 class AuditLogTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto opened = open_database(folder_.path("maru.db"));
+    auto opened = open_database(store_.location());
     ASSERT_TRUE(opened) << opened.error().to_string();
     database_ = *opened;
     log_ = std::make_shared<AuditLog>(database_, head_file());
@@ -40,6 +41,7 @@ class AuditLogTest : public ::testing::Test {
   }
 
   TestFolder folder_;
+  store::testing::FreshDatabase store_;
   std::shared_ptr<store::Database> database_;
   std::shared_ptr<AuditLog> log_;
 };

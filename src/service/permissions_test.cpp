@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "base/testing/test_folder.h"
 #include "service/accounts.h"
+#include "store/testing/fresh_store.h"
 
 namespace maru::service {
 namespace {
@@ -57,11 +57,11 @@ TEST(Permissions, ARuleThatCanNeverHoldIsRefused) {
 class EgressTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto opened = open_database(folder_.path("maru.db"));
+    auto opened = open_database(store_.location());
     ASSERT_TRUE(opened) << opened.error().to_string();
     log_ = std::make_shared<AuditLog>(*opened);
   }
-  TestFolder folder_;
+  store::testing::FreshDatabase store_;
   std::shared_ptr<AuditLog> log_;
 };
 

@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "base/testing/test_folder.h"
 #include "service/accounts.h"
+#include "store/testing/fresh_store.h"
 
 namespace maru::service {
 namespace {
@@ -13,7 +13,7 @@ constexpr int64_t kNow = 100 * int64_t{86'400'000};
 class SpendingRulesTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto opened = open_database(folder_.path("maru.db"));
+    auto opened = open_database(store_.location());
     ASSERT_TRUE(opened) << opened.error().to_string();
     log_ = std::make_shared<AuditLog>(*opened);
     rules_ = std::make_unique<SpendingRules>(log_, [] { return kNow; });
@@ -44,7 +44,7 @@ class SpendingRulesTest : public ::testing::Test {
     return speeds->empty() ? ModelSpeed{} : speeds->front();
   }
 
-  TestFolder folder_;
+  store::testing::FreshDatabase store_;
   std::shared_ptr<AuditLog> log_;
   std::unique_ptr<SpendingRules> rules_;
 };
