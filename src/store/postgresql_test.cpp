@@ -106,6 +106,7 @@ std::vector<std::string> servers() {
   if (testing::test_database_url().empty()) return {};
   return {testing::test_database_url()};
 }
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(PostgresqlTest);
 INSTANTIATE_TEST_SUITE_P(Server, PostgresqlTest, ::testing::ValuesIn(servers()));
 
 TEST_P(PostgresqlTest, CommitsAreSynchronous) {
