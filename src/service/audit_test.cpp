@@ -5,7 +5,6 @@
 #include "base/files.h"
 #include "base/testing/test_folder.h"
 #include "service/accounts.h"
-#include "store/testing/fresh_store.h"
 
 namespace maru::service {
 namespace {
@@ -13,7 +12,7 @@ namespace {
 class AuditLogTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto opened = open_database(store_.location());
+    auto opened = open_database(folder_.path("maru.db"));
     ASSERT_TRUE(opened) << opened.error().to_string();
     database_ = *opened;
     log_ = std::make_shared<AuditLog>(database_, head_file());
@@ -41,7 +40,6 @@ class AuditLogTest : public ::testing::Test {
   }
 
   TestFolder folder_;
-  store::testing::FreshDatabase store_;
   std::shared_ptr<store::Database> database_;
   std::shared_ptr<AuditLog> log_;
 };
