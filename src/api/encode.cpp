@@ -4,7 +4,8 @@
 
 #include <bit>
 #include <charconv>
-#include <cstring>
+#include <cstddef>
+#include <span>
 #include <utility>
 
 #include "api/rate_headers.h"
@@ -168,13 +169,13 @@ void encode(const Call& call, service::PreparedTexts texts, EncodeFormat format)
 std::string base64_floats(const std::vector<float>& vector) {
   static constexpr char kAlphabet[] =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  const size_t n = vector.size() * sizeof(float);
-  std::vector<uint8_t> bytes(n + 2);  // zeros behind the last group
-  std::memcpy(bytes.data(), vector.data(), n);
+  const std::span<const std::byte> bytes = std::as_bytes(std::span(vector));
+  const size_t n = bytes.size();
+  const auto at = [&](size_t i) { return i < n ? std::to_integer<uint32_t>(bytes[i]) : 0; };
   std::string out;
   out.reserve((n + 2) / 3 * 4);
   for (size_t i = 0; i < n; i += 3) {
-    const uint32_t group = uint32_t{bytes[i]} << 16 | uint32_t{bytes[i + 1]} << 8 | bytes[i + 2];
+    const uint32_t group = at(i) << 16 | at(i + 1) << 8 | at(i + 2);
     out += kAlphabet[group >> 18];
     out += kAlphabet[group >> 12 & 63];
     out += i + 1 < n ? kAlphabet[group >> 6 & 63] : '=';

@@ -159,13 +159,10 @@ def test_ctrl_c_stops_the_answer_and_not_the_program(tmp_path):
     chat.prompt()
     messages = chat.messages()
     assert [m["role"] for m in messages] == ["user", "assistant"] and messages[1]["content"]
-    # And the next answer is whole again.
-    chat.send("Count to one thousand.")
-    chat.child.expect(r"thousand\.[^\n]*\n(\W*\w+){5}")
-    chat.child.send(CTRL_C)
-    chat.child.expect(r"\(stopped\)")
-    chat.prompt()
-    assert len(chat.messages()) == 4
+    # The next answer ends by itself; how long it is depends on where the first was cut.
+    chat.ask("Count to one thousand.")
+    messages = chat.messages()
+    assert [m["role"] for m in messages] == ["user", "assistant"] * 2 and messages[3]["content"]
     chat.leave()
 
 
