@@ -49,6 +49,14 @@ class Server:
     def log(self):
         return self._log_path.read_text(encoding="utf-8", errors="replace")
 
+    def log_with(self, text):
+        """The log, once it holds `text`: a request is logged a moment after its client has the answer."""
+        deadline = time.monotonic() + 30
+        while text not in self.log and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert text in self.log
+        return self.log
+
     def http(self, **kwargs):
         return httpx.Client(base_url=self.url, timeout=60, trust_env=False, **kwargs)
 

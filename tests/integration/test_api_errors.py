@@ -216,7 +216,7 @@ def test_request_ids_and_log(server, http):
     assert answer.headers["x-request-id"] == "mine-1"
     made = http.get("/nothing?query=private").headers["x-request-id"]
     assert made.startswith("req_") and made != http.get("/health").headers["x-request-id"]
-    line = next(line for line in server.log.splitlines() if "id=mine-1" in line)
+    line = next(line for line in server.log_with("id=mine-1").splitlines() if "id=mine-1" in line)
     for part in ["method=POST", "path=/v1/completions", "status=200", "ms=", "completion_tokens=3"]:
         assert part in line
     assert "secret" not in server.log and "hall" not in server.log and "private" not in server.log

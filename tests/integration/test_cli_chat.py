@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import subprocess
+import time
 import urllib.request
 
 import pexpect
@@ -261,6 +262,14 @@ def test_the_printed_curl_line_works(tmp_path):
         assert answer["choices"][0]["message"]["role"] == "assistant"
 
 
+def wait_until_logged(log, path, count):
+    """A request is logged when it has ended, a moment after its client has the answer."""
+    deadline = time.monotonic() + 30
+    while log().count(path) < count and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert log().count(path) == count
+
+
 def test_run_and_chat_use_the_server_that_runs(tmp_path):
     with server(tmp_path) as (port, log, _, _):
         options = ["--temperature", "0", "--max-tokens", "8", "--port", str(port)]
@@ -273,13 +282,13 @@ def test_run_and_chat_use_the_server_that_runs(tmp_path):
             return result.stdout
 
         by_server = run()
-        assert log().count("/v1/chat/completions") == 1
+        wait_until_logged(log, "/v1/chat/completions", 1)
         assert run("--model", str(SMOL)) == by_server
-        assert log().count("/v1/chat/completions") == 2
+        wait_until_logged(log, "/v1/chat/completions", 2)
         # The same words from an engine of its own: the server is not asked.
         assert run("--model", str(SMOL), "--own-engine") == by_server
         assert run("--raw") != b""
-        assert log().count("/v1/completions") == 1
+        wait_until_logged(log, "/v1/completions", 1)
         too_long = subprocess.run(question, input=b"word " * 3000, env=environment(tmp_path),
                                   cwd=tmp_path, capture_output=True, timeout=120)
         assert too_long.returncode == 2 and b"1024" in too_long.stderr
@@ -289,7 +298,7 @@ def test_run_and_chat_use_the_server_that_runs(tmp_path):
         said = chat.messages()
         assert said[1]["content"]
         chat.leave()
-        assert log().count("/v1/chat/completions") == 4
+        wait_until_logged(log, "/v1/chat/completions", 4)
 
 
 def test_ctrl_c_ends_the_servers_work_too(tmp_path):
