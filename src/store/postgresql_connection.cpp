@@ -5,6 +5,7 @@
 #include <charconv>
 #include <optional>
 
+#include "store/connection_transaction.h"
 #include "store/parameters.h"
 #include "store/postgresql_error.h"
 
@@ -91,33 +92,7 @@ Value column_value(const PGresult* answer, int row, int column) {
   }
 }
 
-class PostgresqlTransaction final : public Transaction {
- public:
-  explicit PostgresqlTransaction(PostgresqlConnection& connection) : connection_(connection) {}
-
-  using Transaction::execute;
-  using Transaction::query;
-  Result<std::vector<Row>> query(std::string_view sql, std::span<const Value> parameters) override {
-    if (failure_) return *failure_;
-    return note(connection_.query(sql, parameters));
-  }
-  Result<int64_t> execute(std::string_view sql, std::span<const Value> parameters) override {
-    if (failure_) return *failure_;
-    return note(connection_.execute(sql, parameters));
-  }
-  bool is_postgresql() const override { return true; }
-  const std::optional<Error>& failure() const { return failure_; }
-
- private:
-  template <class T>
-  Result<T> note(Result<T> result) {
-    if (!result) failure_ = result.error();
-    return result;
-  }
-
-  PostgresqlConnection& connection_;
-  std::optional<Error> failure_;
-};
+using PostgresqlTransaction = ConnectionTransaction<PostgresqlConnection, true>;
 
 bool is_good(const PGresult* answer) {
   const ExecStatusType status = PQresultStatus(answer);

@@ -5,6 +5,7 @@
 #include <array>
 #include <optional>
 
+#include "store/connection_transaction.h"
 #include "store/parameters.h"
 
 namespace maru::store {
@@ -59,33 +60,7 @@ struct Binder {
   }
 };
 
-class SqliteTransaction final : public Transaction {
- public:
-  explicit SqliteTransaction(SqliteConnection& connection) : connection_(connection) {}
-
-  using Transaction::execute;
-  using Transaction::query;
-  Result<std::vector<Row>> query(std::string_view sql, std::span<const Value> parameters) override {
-    if (failure_) return *failure_;
-    return note(connection_.query(sql, parameters));
-  }
-  Result<int64_t> execute(std::string_view sql, std::span<const Value> parameters) override {
-    if (failure_) return *failure_;
-    return note(connection_.execute(sql, parameters));
-  }
-  bool is_postgresql() const override { return false; }
-  const std::optional<Error>& failure() const { return failure_; }
-
- private:
-  template <class T>
-  Result<T> note(Result<T> result) {
-    if (!result) failure_ = result.error();
-    return result;
-  }
-
-  SqliteConnection& connection_;
-  std::optional<Error> failure_;
-};
+using SqliteTransaction = ConnectionTransaction<SqliteConnection, false>;
 
 // "UNIQUE constraint failed: users.name" and "...: index 'users_name'".
 std::string constraint_target(std::string_view message) {

@@ -17,6 +17,7 @@ import types
 import httpx
 import openai
 import pytest
+from people import bearer, maru
 from servers import Server, model_file, required, scripted_server, wait_until_ready
 
 HI = [{"role": "user", "content": "hi"}]
@@ -24,19 +25,6 @@ PASSWORD = "correct horse battery"
 N_CANARIES = 500 if os.environ.get("MARU_LONG") else 100
 STATIC_KEY = "a-key-of-the-settings"
 SCOPES = ["inference", "chats", "usage", "metrics", "account", "admin", "audit"]
-
-
-def maru(home, *arguments, stdin=""):
-    done = subprocess.run(
-        [required("MARU_BINARY"), *arguments],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "MARU_HOME": str(home), "LC_ALL": "C.UTF-8"},
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
 
 
 def endpoints():
@@ -53,10 +41,6 @@ def name_of(endpoint):
 
 def path_of(endpoint, argument="none-such"):
     return re.sub(r"\{[^}]*\}", argument, endpoint["pattern"])
-
-
-def bearer(key):
-    return {"authorization": "Bearer " + key}
 
 
 def add_user(home, name, role="member", scopes=SCOPES):
