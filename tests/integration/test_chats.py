@@ -3,6 +3,7 @@
 import json
 import pathlib
 import tempfile
+import time
 
 import pytest
 from servers import in_threads, scripted_server
@@ -144,7 +145,10 @@ def test_search_finds_korean_words_of_two_letters_and_parts_of_words(http):
 
 def test_lists_have_cursors_folders_and_tags(http):
     folder = made(http.post("/api/folders", json={"name": "Work"}))["id"]
-    chats = [new_chat(http, folder=folder, tags=["t"], title=str(n)) for n in range(5)]
+    chats = []
+    for n in range(5):
+        chats.append(new_chat(http, folder=folder, tags=["t"], title=str(n)))
+        time.sleep(0.005)  # the list's order is that of the milliseconds, and by id within one
     seen, cursor = [], ""
     while cursor is not None:
         page = made(http.get("/api/chats", params={"folder": folder, "limit": 2, "cursor": cursor}), 200)
