@@ -2,13 +2,17 @@
 
 #include <curl/curl.h>
 #include <fmt/format.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <memory>
+#include <utility>
 
 namespace maru::net {
 namespace {
 
 constexpr int kPollMs = 100;
+constexpr size_t kMaxHeadBytes = size_t{64} << 10;
 
 struct EasyDelete {
   void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
@@ -25,15 +29,53 @@ struct Transfer {
   CURL* easy;
   ClientResponse response = {};
   bool is_too_large = false;
+  bool is_address_refused = false;
+  bool is_body_begun = false;
+  size_t n_head_bytes = 0;
   std::chrono::steady_clock::time_point last_byte = std::chrono::steady_clock::now();
 };
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && std::string_view(" \t\r\n").find(text.front()) != text.npos) {
+    text.remove_prefix(1);
+  }
+  while (!text.empty() && std::string_view(" \t\r\n").find(text.back()) != text.npos) {
+    text.remove_suffix(1);
+  }
+  return text;
+}
+
+// One line of the head, its status line included.
+size_t take_head(char* bytes, size_t, size_t n, void* user) {
+  auto& transfer = *static_cast<Transfer*>(user);
+  transfer.last_byte = std::chrono::steady_clock::now();
+  transfer.n_head_bytes += n;
+  if (transfer.n_head_bytes > kMaxHeadBytes) {
+    transfer.is_too_large = true;
+    return 0;
+  }
+  const std::string_view line(bytes, n);
+  if (line.starts_with("HTTP/")) transfer.response.headers.clear();  // after a 1xx answer
+  const size_t colon = line.find(':');
+  if (colon != std::string_view::npos) {
+    transfer.response.headers.push_back(
+        {std::string(line.substr(0, colon)), std::string(trimmed(line.substr(colon + 1)))});
+  }
+  return n;
+}
 
 size_t take_bytes(char* bytes, size_t, size_t n, void* user) {
   auto& transfer = *static_cast<Transfer*>(user);
   transfer.last_byte = std::chrono::steady_clock::now();
   long status = 0;
   curl_easy_getinfo(transfer.easy, CURLINFO_RESPONSE_CODE, &status);
-  if (status == 200 && transfer.request.on_bytes) {
+  transfer.response.status = static_cast<int>(status);
+  if ((status == 200 || status == 206) && transfer.request.on_bytes) {
+    if (!std::exchange(transfer.is_body_begun, true) && transfer.request.on_head &&
+        !transfer.request.on_head(transfer.response)) {
+      transfer.response.is_stopped = true;
+      return 0;
+    }
     transfer.request.on_bytes({bytes, n});
     return n;
   }
@@ -45,8 +87,23 @@ size_t take_bytes(char* bytes, size_t, size_t n, void* user) {
   return n;
 }
 
+// libcurl opens its sockets here, so the address that is checked is the one that is connected to,
+// whatever a name resolves to the next time.
+curl_socket_t open_socket(void* user, curlsocktype, curl_sockaddr* address) {
+  auto& transfer = *static_cast<Transfer*>(user);
+  if (const EgressTarget* guard = transfer.request.guard) {
+    const bool is_loopback = is_loopback_address(&address->addr);
+    if ((guard->scheme == "http" && !is_loopback) ||
+        (!guard->may_be_private && !is_public_address(&address->addr))) {
+      transfer.is_address_refused = true;
+      return CURL_SOCKET_BAD;
+    }
+  }
+  return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
 Error failed(const ClientRequest& request, const std::string& what) {
-  return {ErrorCode::kUnavailable, fmt::format("{}: {}", request.url, what),
+  return {ErrorCode::kUnavailable, fmt::format("{}: {}", shown_url(request.url), what),
           "does the server run, and is the address right?"};
 }
 
@@ -101,6 +158,10 @@ Result<ClientResponse> send_request(const ClientRequest& request) {
                    static_cast<long>(request.connect_timeout.count()));
   curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, take_bytes);
   curl_easy_setopt(handle, CURLOPT_WRITEDATA, &transfer);
+  curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, take_head);
+  curl_easy_setopt(handle, CURLOPT_HEADERDATA, &transfer);
+  curl_easy_setopt(handle, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+  curl_easy_setopt(handle, CURLOPT_OPENSOCKETDATA, &transfer);
   if (!request.body.empty()) {
     curl_easy_setopt(handle, CURLOPT_POSTFIELDS, request.body.data());
     curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE,
@@ -110,20 +171,58 @@ Result<ClientResponse> send_request(const ClientRequest& request) {
   const Result<CURLcode> code = drive(multi.get(), transfer);
   long status = 0;
   curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
+  const char* location = nullptr;
+  curl_easy_getinfo(handle, CURLINFO_REDIRECT_URL, &location);
+  std::string redirect = location == nullptr ? "" : location;
   curl_multi_remove_handle(multi.get(), handle);
   if (!code) return code.error();
   if (transfer.is_too_large) {
     return Error{ErrorCode::kTooLarge, fmt::format("{}: the answer is larger than {} bytes",
-                                                   request.url, request.max_body_bytes)};
+                                                   shown_url(request.url), request.max_body_bytes)};
+  }
+  if (transfer.is_address_refused && *code != CURLE_OK) {
+    return Error{ErrorCode::kForbidden,
+                 fmt::format("{} leads to an address that is not public; nothing was sent",
+                             shown_url(request.url)),
+                 "a host of your own network is named in full in the setting egress_hosts"};
   }
   if (*code == CURLE_URL_MALFORMAT || *code == CURLE_UNSUPPORTED_PROTOCOL) {
     return Error{ErrorCode::kInvalidArgument,
-                 fmt::format("{}: {}", request.url, curl_easy_strerror(*code)),
+                 fmt::format("{}: {}", shown_url(request.url), curl_easy_strerror(*code)),
                  "a URL starts with http:// or https://"};
   }
-  if (*code != CURLE_OK) return failed(request, curl_easy_strerror(*code));
+  if (*code != CURLE_OK && !transfer.response.is_stopped) {
+    return failed(request, curl_easy_strerror(*code));
+  }
   transfer.response.status = static_cast<int>(status);
+  transfer.response.redirect = std::move(redirect);
   return std::move(transfer.response);
+}
+
+std::string_view ClientResponse::header(std::string_view name) const {
+  for (const Header& header : headers) {
+    if (equal_ignoring_case(header.name, name)) return header.value;
+  }
+  return {};
+}
+
+Result<ClientResponse> fetch(ClientRequest request, const EgressList& egress,
+                             const std::string& token) {
+  MARU_ASSIGN_OR_RETURN(const EgressTarget origin, egress.check(request.url));
+  const std::vector<Header> plain = request.headers;
+  for (int hop = 0; hop <= kMaxRedirects; ++hop) {
+    MARU_ASSIGN_OR_RETURN(const EgressTarget target, egress.check(request.url));
+    request.guard = &target;
+    request.headers = plain;
+    if (!token.empty() && target == origin) {
+      request.headers.push_back({"Authorization", "Bearer " + token});
+    }
+    MARU_ASSIGN_OR_RETURN(ClientResponse response, send_request(request));
+    if (response.is_stopped || response.redirect.empty()) return response;
+    request.url = response.redirect;
+  }
+  return Error{ErrorCode::kForbidden, fmt::format("{} redirects more than {} times",
+                                                  shown_url(request.url), kMaxRedirects)};
 }
 
 }  // namespace maru::net
