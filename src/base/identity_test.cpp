@@ -9,6 +9,7 @@
 
 #include "base/build_id.h"
 #include "base/checksum.h"
+#include "base/sha1.h"
 #include "base/sha256.h"
 
 namespace maru {
@@ -47,6 +48,27 @@ std::string sha256_of(const std::string& text, size_t piece) {
   std::string hex;
   for (const uint8_t byte : sha.finish()) hex += fmt::format("{:02x}", byte);
   return hex;
+}
+
+std::string sha1_of(const std::string& text, size_t piece) {
+  Sha1 sha;
+  for (size_t at = 0; at < text.size(); at += piece) sha.add(text.substr(at, piece));
+  std::string hex;
+  for (const uint8_t byte : sha.finish()) hex += fmt::format("{:02x}", byte);
+  return hex;
+}
+
+// Values of python's hashlib; lengths around the padding's edge.
+TEST(Sha1, AgreesWithTheStandard) {
+  EXPECT_EQ(sha1_of("", 7), "da39a3ee5e6b4b0d3255bfef95601890afd80709");
+  EXPECT_EQ(sha1_of("abc", 7), "a9993e364706816aba3e25717850c26c9cd0d89d");
+  EXPECT_EQ(sha1_of(std::string(55, 'x'), 7), "cef734ba81a024479e09eb5a75b6ddae62e6abf1");
+  EXPECT_EQ(sha1_of(std::string(56, 'x'), 7), "901305367c259952f4e7af8323f480d59f81335b");
+  EXPECT_EQ(sha1_of(std::string(63, 'x'), 7), "0ddc4e0cccd9a12850deb5abb0853a4425559fec");
+  EXPECT_EQ(sha1_of(std::string(64, 'x'), 7), "bb2fa3ee7afb9f54c6dfb5d021f14b1ffe40c163");
+  EXPECT_EQ(sha1_of(std::string(119, 'x'), 7), "4300320394f7ee239bcdce7d3b8bcee173a0cd5c");
+  EXPECT_EQ(sha1_of(std::string(120, 'x'), 7), "ceb2821639c4b6dcb10bce0e522ca2e608ce056d");
+  EXPECT_EQ(sha1_of(std::string(1000003, 'x'), 7), "2c79ebabe94e138f9859b037adf16fb6ecaf2996");
 }
 
 // The examples of FIPS 180-4, and lengths around the padding's edge (python: hashlib).

@@ -135,7 +135,8 @@ Result<EgressTarget> EgressList::check(const std::string& url) const {
   }
   if (!part_of(parsed.get(), CURLUPART_USER).empty() ||
       !part_of(parsed.get(), CURLUPART_PASSWORD).empty()) {
-    return Error{ErrorCode::kInvalidArgument, "a URL with a user's name or password is not used"};
+    return Error{ErrorCode::kInvalidArgument, "a URL with a user's name or password is not used",
+                 "HF_TOKEN is the way to say who asks"};
   }
   EgressTarget target;
   target.scheme = lower(part_of(parsed.get(), CURLUPART_SCHEME));

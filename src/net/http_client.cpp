@@ -177,8 +177,10 @@ Result<ClientResponse> send_request(const ClientRequest& request) {
   curl_multi_remove_handle(multi.get(), handle);
   if (!code) return code.error();
   if (transfer.is_too_large) {
-    return Error{ErrorCode::kTooLarge, fmt::format("{}: the answer is larger than {} bytes",
-                                                   shown_url(request.url), request.max_body_bytes)};
+    return Error{ErrorCode::kTooLarge,
+                 fmt::format("{}: the answer is larger than {} bytes", shown_url(request.url),
+                             request.max_body_bytes),
+                 "is it the right address?"};
   }
   if (transfer.is_address_refused && *code != CURLE_OK) {
     return Error{ErrorCode::kForbidden,
@@ -221,8 +223,10 @@ Result<ClientResponse> fetch(ClientRequest request, const EgressList& egress,
     if (response.is_stopped || response.redirect.empty()) return response;
     request.url = response.redirect;
   }
-  return Error{ErrorCode::kForbidden, fmt::format("{} redirects more than {} times",
-                                                  shown_url(request.url), kMaxRedirects)};
+  return Error{
+      ErrorCode::kForbidden,
+      fmt::format("{} redirects more than {} times", shown_url(request.url), kMaxRedirects),
+      "is it the right address?"};
 }
 
 }  // namespace maru::net

@@ -124,6 +124,13 @@ const std::vector<KeySpec>& specs() {
       {{"default_chat_template", "chat template of models that have none: chatml, plain or a file",
         false},
        &Settings::default_chat_template},
+      {{"egress_hosts",
+        "hosts that Maru may contact by itself: a name, name:port or *.domain (the hub and its "
+        "storage)",
+        false},
+       &Settings::egress_hosts},
+      {{"trusted_keys", "public keys of those whose bundles may be imported", false},
+       &Settings::trusted_keys},
       {{"lang", "language of terminal texts: en or ko (empty: by the locale)", false},
        &Settings::lang,
        0,

@@ -40,7 +40,10 @@ struct Settings {
   std::string currency = "usd";         // of prices and costs: a name, nothing is converted
   std::string log_level = "info";
   std::string default_chat_template;  // for models without one: a built-in name or a file
-  std::string lang;                   // of terminal texts: "en", "ko"; empty: by LC_ALL, LANG
+  // Hosts that Maru may contact by itself (net/egress.h); 'maru pull' asks no other.
+  std::vector<std::string> egress_hosts = {"huggingface.co", "*.huggingface.co", "*.hf.co"};
+  std::vector<std::string> trusted_keys;  // whose bundles are imported: "ed25519:..."
+  std::string lang;                       // of terminal texts: "en", "ko"; empty: by LC_ALL, LANG
 };
 
 // What is known of one key, for help texts and `maru config`.

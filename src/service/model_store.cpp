@@ -39,6 +39,18 @@ std::string name_of(const fs::path& path) {
   return name;
 }
 
+// The only GGUF file of a folder, as 'maru pull' leaves it beside its manifest.
+std::optional<fs::path> only_gguf(const fs::path& folder) {
+  std::optional<fs::path> found;
+  std::error_code code;
+  for (fs::directory_iterator it(folder, code), end; !code && it != end; it.increment(code)) {
+    if (it->path().extension() != kGgufSuffix || !is_file(it->path())) continue;
+    if (found) return std::nullopt;
+    found = it->path();
+  }
+  return found;
+}
+
 // What lies at `path`, if it is a model.
 std::optional<ModelLocation> look(const fs::path& path) {
   if (is_file(path)) {
@@ -52,6 +64,9 @@ std::optional<ModelLocation> look(const fs::path& path) {
   }
   if (is_file(path / "tokenizer.json")) {
     return ModelLocation{name_of(path), path.string(), ModelKind::kTokenizerOnly};
+  }
+  if (const auto gguf = only_gguf(path)) {
+    return ModelLocation{name_of(path), gguf->string(), ModelKind::kGguf};
   }
   return std::nullopt;
 }
@@ -115,6 +130,7 @@ std::vector<ModelLocation> ModelStore::list() const {
   std::error_code code;
   for (fs::directory_iterator it(folder_, code), end; !code && it != end; it.increment(code)) {
     const fs::path& path = it->path();
+    if (path.filename().string().starts_with('.')) continue;
     if (is_file(path) && path.extension() != kGgufSuffix) continue;
     if (auto found = look(path); found && found->kind != ModelKind::kTokenizerOnly) {
       models.push_back(*std::move(found));

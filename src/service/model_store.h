@@ -1,5 +1,6 @@
-// Where models are: MODEL on the command line and in the settings is a path of a GGUF file or of a
-// Hugging Face folder, or a name in the data folder. Reads nothing of a model but its place.
+// Where models are: MODEL on the command line and in the settings is a path of a GGUF file, of a
+// folder that holds one, or of a Hugging Face folder, or a name in the data folder. Reads nothing
+// of a model but its place.
 #pragma once
 
 #include <string>

@@ -247,6 +247,55 @@ def live_seeds() -> dict[str, bytes]:
     return {f"wish{n}": json.dumps(wish).encode() for n, wish in enumerate(wishes)}
 
 
+def hub_answer_seeds() -> dict[str, bytes]:
+    def answer(*files: dict, **more) -> bytes:
+        return json.dumps({"sha": "0123456789" * 4, "siblings": list(files)} | more).encode()
+
+    def small(path: str) -> dict:
+        return {"rfilename": path, "size": 5, "blobId": "a" * 40}
+
+    def large(path: str) -> dict:
+        return small(path) | {"lfs": {"sha256": "b" * 64, "size": 5, "pointerSize": 135}}
+
+    return {
+        "gguf": answer(large("m-Q4_K_M.gguf"), large("m-Q8_0.gguf"), small("README.md"),
+                       cardData={"license": "apache-2.0"}),
+        "folder": answer(small("config.json"), small("tokenizer.json"), large("model.safetensors"),
+                         small("1_Pooling/config.json"), tags=["license:mit"]),
+        "split": answer(large("m-00001-of-00002.gguf"), large("m-00002-of-00002.gguf")),
+        "outside": answer(large("../m.gguf"), large("/m.gguf"), large("a/../../m.gguf")),
+        "twice": answer(large("m.gguf"), large("m.gguf")),
+        "lists": answer(large("m.gguf"), cardData={"license": ["mit"], "license_name": "x"}),
+        "name": b"org/model:Q4_K_M@refs/pr/1",
+    }
+
+
+def bundle_head_seeds() -> dict[str, bytes]:
+    def manifest(*paths: str, **more) -> bytes:
+        files = [{"path": path, "bytes": 3, "sha256": "c" * 64} for path in paths]
+        origin = {"kind": "hub", "place": "https://hub.example", "repository": "a/b",
+                  "revision": "main", "commit": "d" * 40}
+        return json.dumps({"format": "maru-model", "version": 1, "name": "m", "licence": "mit",
+                           "origin": origin, "signer": "", "added_at": 1, "files": files}
+                          | more).encode()
+
+    def bundle(text: bytes, version=1, length=None) -> bytes:
+        head = struct.pack("<8sII", b"MARUBNDL", version, len(text) if length is None else length)
+        return head + bytes(32) + bytes(64) + text
+
+    return {
+        "bundle": bundle(manifest("m.gguf", "LICENSE")) + b"abcabc",
+        "manifest": manifest("m.gguf", "a/b.json"),
+        "outside": manifest("../m.gguf"),
+        "nested": manifest("a", "a-b", "a/b"),
+        "twice": manifest("a", "a"),
+        "name": manifest("a", name="../a"),
+        "version": bundle(manifest("a"), version=2),
+        "long": bundle(manifest("a"), length=0xFFFFFFFF),
+        "cut": bundle(manifest("a"))[:50],
+    }
+
+
 def main() -> None:
     corpora = {"gguf": gguf_seeds(), "safetensors": safetensors_seeds(), "json": json_seeds()}
     corpora["engine_wire"] = engine_wire_seeds()
@@ -255,6 +304,8 @@ def main() -> None:
     corpora["live"] = live_seeds()
     corpora["packed_cache"] = packed_cache_seeds()
     corpora["prefix_index"] = prefix_index_seeds()
+    corpora["hub_answer"] = hub_answer_seeds()
+    corpora["bundle_head"] = bundle_head_seeds()
     for name, seeds in corpora.items():
         folder = CORPUS / name
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,4 @@
 #include <algorithm>
-#include <chrono>
-#include <functional>
 #include <memory>
 #include <numeric>
 #include <optional>
@@ -11,6 +9,7 @@
 #include "apps/load.h"
 #include "apps/options.h"
 #include "apps/sampling_share.h"
+#include "apps/solo_speed.h"
 #include "apps/terminal.h"
 #include "base/json.h"
 #include "kernels/dispatch.h"
@@ -18,8 +17,6 @@
 
 namespace maru::apps {
 namespace {
-
-constexpr size_t kStepTokens = 512;
 
 struct Arguments {
   std::string model;
@@ -49,43 +46,6 @@ struct Series {
   }
 };
 
-// Any tokens do: time depends on their number alone. A fixed walk through the vocabulary.
-std::vector<int32_t> some_tokens(size_t n, uint32_t n_vocab) {
-  std::vector<int32_t> tokens(n);
-  uint64_t state = 1;
-  for (int32_t& token : tokens) {
-    state = state * 6364136223846793005ULL + 1442695040888963407ULL;
-    token = static_cast<int32_t>((state >> 33) % n_vocab);
-  }
-  return tokens;
-}
-
-// From an empty cache; leaves the tokens in it.
-void read_prompt(SoloModel& model, std::span<const int32_t> tokens, std::span<float> logits) {
-  for (size_t at = 0; at < tokens.size(); at += kStepTokens) {
-    const size_t count = std::min(kStepTokens, tokens.size() - at);
-    const bool is_last = at + count == tokens.size();
-    model.run(tokens.subspan(at, count), static_cast<uint32_t>(at),
-              is_last ? models::LogitsWanted::kLast : models::LogitsWanted::kNone, logits.data());
-  }
-}
-
-// Behind `depth` tokens that are in the cache.
-void generate(SoloModel& model, std::span<const int32_t> tokens, size_t depth,
-              std::span<float> logits) {
-  for (size_t at = depth; at < tokens.size(); ++at) {
-    model.run(tokens.subspan(at, 1), static_cast<uint32_t>(at), models::LogitsWanted::kLast,
-              logits.data());
-  }
-}
-
-double tokens_per_second(size_t n_tokens, const std::function<void()>& work) {
-  const auto begin = std::chrono::steady_clock::now();
-  work();
-  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
-  return static_cast<double>(n_tokens) / taken.count();
-}
-
 Json describe(const Series& series, uint32_t n_tokens) {
   return {{"tokens", n_tokens},
           {"median", series.median()},
@@ -109,7 +69,7 @@ Result<int> run(const Arguments& arguments, const service::Settings& settings) {
   const uint32_t n_positions =
       std::max({arguments.n_prompt, arguments.depth + arguments.n_generate, 1U});
   MARU_ASSIGN_OR_RETURN(const auto model,
-                        SoloModel::load(location, settings, n_positions, {kStepTokens, 1}));
+                        SoloModel::load(location, settings, n_positions, {kSoloStepTokens, 1}));
   const auto tokens = some_tokens(n_positions, model->info().vocab_size);
   std::vector<float> logits(model->info().vocab_size);
   const auto prompt = std::span(tokens).first(arguments.n_prompt);
@@ -128,8 +88,9 @@ Result<int> run(const Arguments& arguments, const service::Settings& settings) {
       // A prompt of the same tokens may stand in the cache already, but not as many of them.
       const bool is_filled = round > 0 && prompt.empty();
       if (!is_filled) read_prompt(*model, generated.first(arguments.depth), logits);
-      const double rate = tokens_per_second(
-          arguments.n_generate, [&] { generate(*model, generated, arguments.depth, logits); });
+      const double rate = tokens_per_second(arguments.n_generate, [&] {
+        generate_tokens(*model, generated, arguments.depth, logits);
+      });
       if (round > 0) tg.rates.push_back(rate);
     }
   }
