@@ -70,7 +70,10 @@ class Download {
 
   Status run() {
     // The first piece is fetched alone: it tells whether the server knows ranges, and the version.
-    if (const auto first = to_.claim(StagedFile::kCellBytes)) fetch_span(*first);
+    if (const auto first = to_.claim(StagedFile::kCellBytes)) {
+      fetch_span(*first);
+      to_.release(*first);
+    }
     const uint64_t n_left = to_.size() - to_.done_bytes();
     const uint64_t n_threads =
         is_sequential_ ? 1 : std::clamp<uint64_t>(n_left / kShareBytes, 1, options_.n_connections);
@@ -79,7 +82,8 @@ class Download {
     work();
     for (std::thread& thread : threads) thread.join();
     const std::lock_guard lock(mutex_);
-    return failure_ ? Status(*failure_) : Status();
+    if (failure_) return *failure_;
+    return to_.is_complete() ? Status() : Status(Error{ErrorCode::kUnavailable, "stopped"});
   }
 
  private:

@@ -50,8 +50,6 @@ class HubClient {
  private:
   explicit HubClient(HubOptions options) : options_(std::move(options)) {}
 
-  bool is_stopped() const { return options_.should_stop && options_.should_stop(); }
-
   HubOptions options_;
 };
 

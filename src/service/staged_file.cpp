@@ -85,6 +85,7 @@ Status StagedFile::write_head() {
 Status StagedFile::reset() {
   const std::lock_guard lock(mutex_);
   std::fill(cells_.begin(), cells_.end(), Cell::kOpen);
+  std::fill(is_claimed_.begin(), is_claimed_.end(), false);
   done_bytes_ = 0;
   etag_.clear();
   was_resumed_ = false;

@@ -40,7 +40,7 @@ class StagedFile {
   // Cells that are whole now count as done.
   Status write(uint64_t begin, uint64_t offset, std::span<const uint8_t> bytes);
 
-  // Forgets everything.
+  // Forgets everything, claims too.
   Status reset();
 
   bool is_complete() const;
