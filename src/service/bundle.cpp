@@ -159,6 +159,8 @@ Status import_files(Reader& in, const ModelManifest& manifest, ModelStaging& sta
     MARU_RETURN_IF_ERROR(move_file(
         in, file, meter, [&](std::span<const uint8_t> bytes) { return out.write(bytes); }));
     MARU_RETURN_IF_ERROR(out.commit());
+    // As a pulled model's files are: the server may run as somebody else.
+    if (::chmod(place.c_str(), 0644) != 0) return io_error("change the rights of", place);
   }
   std::array<uint8_t, 1> more = {};
   MARU_ASSIGN_OR_RETURN(const size_t n, in.read(more));
@@ -182,6 +184,7 @@ Result<std::array<uint8_t, 32>> parse_public_key(const std::string& text) {
 }
 
 Result<BundleKey> read_bundle_key(const std::string& path) {
+  MARU_RETURN_IF_ERROR(ready());
   MARU_ASSIGN_OR_RETURN(std::string text, read_file(path, 4096));
   while (text.ends_with('\n')) text.pop_back();
   BundleKey key;
