@@ -54,6 +54,7 @@ class Hub:
         self.in_lfs = in_lfs
         self.knobs = Knobs()
         self.log = []  # (which server, path, headers)
+        self.sent = 0  # bytes of files
         self._lock = threading.Lock()
         self.hub = self._serve("hub")
         self.storage = self._serve("storage")
@@ -203,6 +204,8 @@ class Hub:
                 handler.close_connection = True
                 return
             handler.wfile.write(piece)
+            with self._lock:
+                self.sent += len(piece)
             if knobs.stall:
                 time.sleep(3)
             if knobs.rate:
