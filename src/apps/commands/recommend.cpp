@@ -136,9 +136,13 @@ Result<int> check(const Context& context, const Machine& machine, bool json) {
   Json out = Json::array();
   const service::ModelStore store(data_folder() + "/models");
   for (const service::ModelLocation& location : store.list()) {
-    MARU_ASSIGN_OR_RETURN(const auto model,
-                          SoloModel::load(location, context.settings(), kCheckPrompt + kCheckAnswer,
-                                          {kSoloStepTokens, 1}));
+    const auto loaded = SoloModel::load(location, context.settings(), kCheckPrompt + kCheckAnswer,
+                                        {kSoloStepTokens, 1});
+    if (!loaded) {  // an embedding model, say: told, and left aside
+      write_stderr(printable(location.name + ": " + loaded.error().message) + "\n");
+      continue;
+    }
+    SoloModel* model = loaded->get();
     const models::ModelInfo& info = model->info();
     uint64_t n_bytes = 0;
     for (const auto& [format, bytes] : info.format_bytes) n_bytes += bytes;
