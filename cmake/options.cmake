@@ -8,6 +8,7 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 set(MARU_SANITIZE "" CACHE STRING "Sanitizers for -fsanitize=, comma-separated (address,undefined or thread)")
 option(MARU_TESTS "Build the tests" ON)
 option(MARU_FUZZ "Build the fuzz targets (needs clang)" OFF)
+option(MARU_WEB "Build the web app into the server (script/web makes it; needs Node)" OFF)
 option(MARU_COVERAGE "Instrument for gcov" OFF)
 
 find_program(CCACHE_PROGRAM ccache)

@@ -29,3 +29,20 @@ stamp_write() {
   mkdir -p "$DEPS"
   stamp_value "$@" >"$DEPS/$name.stamp"
 }
+
+# Node of the version in script/node.txt, in the virtual environment; and the packages of web/ in
+# exactly the versions of its lock file. Both only when something has changed.
+web_packages() {
+  [ -x "$VENV/bin/pip" ] || python3 -m venv "$VENV"
+  export PATH=$VENV/bin:$PATH
+  if ! stamp_matches node script/node.txt || [ ! -x "$VENV/bin/node" ]; then
+    say "installing Node (from PyPI)"
+    "$VENV/bin/pip" install -q -r script/node.txt
+    stamp_write node script/node.txt
+  fi
+  if ! stamp_matches web-npm web/package.json web/package-lock.json || [ ! -d web/node_modules ]; then
+    say "installing the web app's packages (npm)"
+    (cd web && npm ci --silent --ignore-scripts --no-audit --no-fund)
+    stamp_write web-npm web/package.json web/package-lock.json
+  fi
+}

@@ -1,0 +1,41 @@
+// The web app: one page for all of its addresses, and the files that it asks for. Everybody may
+// read it; what it shows comes through the API, with a credential.
+#include "api/page.h"
+
+#include "api/endpoint.h"
+
+namespace maru::api {
+namespace {
+
+void send_file(const Call& call, std::string_view path) {
+  const PageBundle bundle = page_bundle();
+  if (const PageFile* const file = bundle.find(path)) {
+    return call.writer.send(page_response(bundle, *file, call.request));
+  }
+  if (bundle.files.empty()) {
+    return call.writer.send({404,
+                             "This Maru was built without its web page; the API is at /v1.\n",
+                             "text/plain; charset=utf-8",
+                             {}});
+  }
+  call.fail(
+      make_http_error(404, "Invalid URL (" + call.request.method + " " + call.request.path + ")"));
+}
+
+void page(const Call& call) { send_file(call, "/"); }
+void page_asset(const Call& call) { send_file(call, call.request.path); }
+
+constexpr Endpoint kEndpoints[] = {
+    {"page", "GET", "/", Run::kInline, kPublic, page},
+    {"page_chat", "GET", "/chat/{chat}", Run::kInline, kPublic, page},
+    {"page_login", "GET", "/login", Run::kInline, kPublic, page},
+    {"page_settings", "GET", "/settings", Run::kInline, kPublic, page},
+    {"page_asset", "GET", "/assets/{file}", Run::kInline, kPublic, page_asset},
+};
+
+}  // namespace
+
+extern const Resource resource_page;
+const Resource resource_page{kEndpoints};
+
+}  // namespace maru::api

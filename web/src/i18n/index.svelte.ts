@@ -1,0 +1,55 @@
+// The words of the page in the person's language. en.json says which keys there are.
+import en from './en.json';
+import ko from './ko.json';
+
+export type Key = keyof typeof en;
+export type Language = 'en' | 'ko';
+const dictionaries: Record<Language, Record<Key, string>> = { en, ko };
+
+export function preferredLanguage(): Language {
+  const wanted = document.documentElement.lang || navigator.language;
+  return wanted.startsWith('ko') ? 'ko' : 'en';
+}
+
+let current = $state<Language>(preferredLanguage());
+
+export function language(): Language {
+  return current;
+}
+
+export function setLanguage(wanted: Language): void {
+  current = wanted;
+  document.documentElement.lang = wanted;
+}
+
+// "{name}" in the words is replaced by its value.
+export function t(key: Key, values: Record<string, string | number> = {}): string {
+  return dictionaries[current][key].replace(/\{(\w+)\}/g, (whole, name: string) =>
+    name in values ? String(values[name]) : whole,
+  );
+}
+
+// Words for a count: "key.one" or "key.other" as the language has it.
+export function plural(key: string, n: number): string {
+  const rule = new Intl.PluralRules(current).select(n);
+  const exact = `${key}.${rule}` as Key;
+  return t(exact in en ? exact : (`${key}.other` as Key), { n: number(n) });
+}
+
+export function number(value: number, digits = 0): string {
+  return new Intl.NumberFormat(current, { maximumFractionDigits: digits }).format(value);
+}
+
+export function dateTime(time: number): string {
+  return new Intl.DateTimeFormat(current, { dateStyle: 'medium', timeStyle: 'short' }).format(time);
+}
+
+export function duration(ms: number): string {
+  const seconds = ms / 1000;
+  return new Intl.NumberFormat(current, {
+    style: 'unit',
+    unit: 'second',
+    unitDisplay: 'short',
+    maximumFractionDigits: seconds < 10 ? 1 : 0,
+  }).format(seconds);
+}

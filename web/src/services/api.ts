@@ -1,0 +1,95 @@
+// The server's API as functions. Types come from docs/api/openapi.json.
+import { request } from './http';
+import type { components } from './openapi';
+
+type Schemas = components['schemas'];
+export type Chat = Schemas['Chat'];
+export type ChatSettings = NonNullable<Schemas['ChatSettings']>;
+export type ChatMessage = Schemas['ChatMessage'];
+export type RunExtra = Schemas['RunExtra'];
+export type Folder = Schemas['Folder'];
+export type FoundMessage = Schemas['FoundMessage'];
+export type Memory = Schemas['Memory'];
+export type Model = Schemas['Model'];
+export type User = Schemas['User'];
+export type Me = Schemas['Me'];
+export type Login = Schemas['Login'];
+
+const id = encodeURIComponent;
+
+export const health = () => request<Schemas['Status']>('GET', '/health');
+export const me = () => request<Me>('GET', '/api/me', { expectsLogin: true });
+export const login = (name: string, password: string) =>
+  request<Login>('POST', '/api/login', { body: { name, password }, expectsLogin: true });
+export const logout = () => request<unknown>('POST', '/api/logout');
+export const changeProfile = (change: { language?: string }) =>
+  request<User>('PATCH', '/api/me', { body: change });
+
+export const models = () => request<Schemas['ModelList']>('GET', '/v1/models');
+
+export interface ChatFilter {
+  folder?: string | undefined;
+  tag?: string | undefined;
+  archived?: boolean | undefined;
+  cursor?: string | undefined;
+  limit?: number | undefined;
+}
+export const listChats = (filter: ChatFilter = {}) =>
+  request<Schemas['ChatList']>('GET', '/api/chats', { query: { ...filter } });
+export const addChat = (chat: { settings?: ChatSettings; temporary?: boolean; folder?: string; title?: string }) =>
+  request<Chat>('POST', '/api/chats', { body: chat });
+export const findChat = (chat: string) => request<Chat>('GET', `/api/chats/${id(chat)}`);
+export interface ChatChange {
+  title?: string;
+  folder?: string | null;
+  tags?: string[];
+  settings?: ChatSettings;
+  pinned?: boolean;
+  archived?: boolean;
+  leaf?: string;
+}
+export const changeChat = (chat: string, change: ChatChange) =>
+  request<Chat>('PATCH', `/api/chats/${id(chat)}`, { body: change });
+export const removeChat = (chat: string) => request<unknown>('DELETE', `/api/chats/${id(chat)}`);
+
+export const listFolders = () => request<Schemas['FolderList']>('GET', '/api/folders');
+export const addFolder = (name: string) => request<Folder>('POST', '/api/folders', { body: { name } });
+export const renameFolder = (folder: string, name: string) =>
+  request<unknown>('PATCH', `/api/folders/${id(folder)}`, { body: { name } });
+export const removeFolder = (folder: string) => request<unknown>('DELETE', `/api/folders/${id(folder)}`);
+
+export const search = (query: string, cursor?: string, signal?: AbortSignal) =>
+  request<Schemas['FoundList']>('GET', '/api/search', {
+    query: { query, cursor, limit: 30 },
+    ...(signal ? { signal } : {}),
+  });
+
+export const listMessages = (chat: string) =>
+  request<Schemas['ChatMessageList']>('GET', `/api/chats/${id(chat)}/messages`);
+export const addMessage = (chat: string, message: { content: string; parent?: string; role?: 'user' | 'assistant' }) =>
+  request<ChatMessage>('POST', `/api/chats/${id(chat)}/messages`, { body: message });
+export const findMessage = (message: string) => request<ChatMessage>('GET', `/api/messages/${id(message)}`);
+export const editMessage = (message: string, content: string) =>
+  request<ChatMessage>('PATCH', `/api/messages/${id(message)}`, { body: { content } });
+export const startAnswer = (question: string, settings: ChatSettings = {}) =>
+  request<ChatMessage>('POST', `/api/messages/${id(question)}/answer`, { body: settings });
+export const stopAnswer = (message: string) => request<unknown>('POST', `/api/messages/${id(message)}/stop`);
+
+export type FeedbackKind = 'thumb' | 'edit' | 'regeneration' | 'vote';
+export const addFeedback = (feedback: {
+  message: string;
+  kind: FeedbackKind;
+  thumb?: 'up' | 'down';
+  text?: string;
+  over?: string;
+}) => request<{ id: string }>('POST', '/api/feedback', { body: feedback });
+
+export const listMemories = () => request<Schemas['MemoryList']>('GET', '/api/memories');
+export const addMemory = (content: string) => request<Memory>('POST', '/api/memories', { body: { content } });
+export const changeMemory = (memory: string, content: string) =>
+  request<unknown>('PATCH', `/api/memories/${id(memory)}`, { body: { content } });
+export const removeMemory = (memory: string) => request<unknown>('DELETE', `/api/memories/${id(memory)}`);
+
+export const readSettings = () => request<ChatSettings>('GET', '/api/me/settings');
+export const writeSettings = (settings: ChatSettings) =>
+  request<ChatSettings>('PUT', '/api/me/settings', { body: settings });

@@ -1,0 +1,83 @@
+// Requests to our own server: JSON in, JSON out, errors as ApiFailure.
+
+export class ApiFailure extends Error {
+  constructor(
+    readonly status: number, // 0: the server was not reached
+    readonly code: string,
+    message: string,
+    readonly param: string | null = null,
+    readonly retryAfter: number | null = null,
+  ) {
+    super(message);
+  }
+}
+
+let csrfToken = '';
+let onUnauthenticated: () => void = () => {};
+
+export function setCsrfToken(token: string): void {
+  csrfToken = token;
+}
+
+// Called when a request finds that nobody is logged in any more.
+export function setOnUnauthenticated(callback: () => void): void {
+  onUnauthenticated = callback;
+}
+
+export interface RequestOptions {
+  body?: unknown;
+  query?: Record<string, string | number | boolean | undefined>;
+  signal?: AbortSignal;
+  expectsLogin?: boolean; // a 401 is an answer, not the end of the session
+}
+
+function urlOf(path: string, query: RequestOptions['query']): string {
+  const params = new URLSearchParams();
+  for (const [name, value] of Object.entries(query ?? {})) {
+    if (value !== undefined && value !== '') params.set(name, String(value));
+  }
+  const text = params.toString();
+  return text ? `${path}?${text}` : path;
+}
+
+export async function failureOf(response: Response): Promise<ApiFailure> {
+  let message = response.statusText || `HTTP ${response.status}`;
+  let code = '';
+  let param: string | null = null;
+  try {
+    const { error } = (await response.json()) as {
+      error?: { message?: string; code?: string | null; type?: string; param?: string | null };
+    };
+    message = error?.message ?? message;
+    code = error?.code ?? error?.type ?? '';
+    param = error?.param ?? null;
+  } catch {
+    // Not ours: a proxy's page.
+  }
+  const retryAfter = Number(response.headers.get('retry-after') ?? Number.NaN);
+  return new ApiFailure(response.status, code, message, param, Number.isFinite(retryAfter) ? retryAfter : null);
+}
+
+export async function request<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
+  const headers: Record<string, string> = {};
+  if (options.body !== undefined) headers['Content-Type'] = 'application/json';
+  if (method !== 'GET' && csrfToken) headers['X-CSRF-Token'] = csrfToken;
+  let response: Response;
+  try {
+    response = await fetch(urlOf(path, options.query), {
+      method,
+      headers,
+      credentials: 'same-origin',
+      ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
+      ...(options.signal ? { signal: options.signal } : {}),
+    });
+  } catch (error) {
+    if (options.signal?.aborted) throw error;
+    throw new ApiFailure(0, 'unreachable', 'unreachable');
+  }
+  if (!response.ok) {
+    if (response.status === 401 && !options.expectsLogin) onUnauthenticated();
+    throw await failureOf(response);
+  }
+  return (await response.json()) as T;
+}

@@ -1,0 +1,42 @@
+// Markdown to top-level blocks of HTML text. Raw HTML is text here; what comes out still goes
+// through sanitize.ts before anything becomes an element.
+import MarkdownIt from 'markdown-it';
+import { mathPlugin } from './math';
+
+const md = new MarkdownIt({ html: false, linkify: true, breaks: false });
+md.linkify.set({ fuzzyLink: false, fuzzyEmail: false, fuzzyIP: false });
+md.use(mathPlugin);
+// Images never load by themselves: they are shown as links to where they are.
+md.renderer.rules['image'] = (tokens, index) => {
+  const token = tokens[index]!;
+  const source = md.utils.escapeHtml(String(token.attrGet('src') ?? ''));
+  const words = md.utils.escapeHtml(token.content);
+  return `<a class="remote-image" href="${source}">${words}</a>`;
+};
+
+export interface Block {
+  source: string; // equal sources give equal html, so that a block is made once
+  html: string;
+  begin: number; // the line at which it begins
+}
+
+export function parseBlocks(text: string): Block[] {
+  const env = {};
+  const tokens = md.parse(text, env);
+  const lines = text.split('\n');
+  const blocks: Block[] = [];
+  for (let begin = 0; begin < tokens.length; ) {
+    let end = begin;
+    let depth = 0;
+    do depth += tokens[end++]!.nesting;
+    while (depth > 0 && end < tokens.length);
+    const [from, to] = tokens[begin]!.map ?? [0, 0];
+    blocks.push({
+      source: lines.slice(from, to).join('\n'),
+      html: md.renderer.render(tokens.slice(begin, end), md.options, env),
+      begin: from,
+    });
+    begin = end;
+  }
+  return blocks;
+}

@@ -1,0 +1,210 @@
+// The chat that is open: its tree of messages, the branch that is shown, and what one does to it.
+import * as api from '../services/api';
+import { branchOf, childrenOf, newestLeaf } from '../lib/tree';
+import { t } from '../i18n/index.svelte';
+import { chats } from './chats.svelte';
+import { Entry } from './entry.svelte';
+import { models } from './models.svelte';
+import { preferences } from './preferences.svelte';
+import { router } from './router.svelte';
+import { describe, toasts } from './toasts.svelte';
+
+export class Conversation {
+  chat = $state.raw<api.Chat | null>(null); // null: it begins with the first message
+  isTemporary = $state(false);
+  isLoading = $state(false);
+  isMissing = $state(false);
+  isSending = $state(false);
+  leaf = $state<string | null>(null);
+  // The question without an answer, and why it has none.
+  failure = $state.raw<{ question: string; error: unknown } | null>(null);
+  #entries = $state.raw(new Map<string, Entry>());
+  #newModel = $state<string | null>(null);
+  #endChanges: () => void;
+
+  branch = $derived(branchOf(this.#entries, this.leaf));
+  children = $derived(childrenOf(this.#entries.values()));
+  running = $derived(this.branch.find((entry) => entry.isRunning) ?? null);
+  model = $derived(this.chat?.settings?.model ?? this.#newModel ?? models.first);
+  // Tokens that the branch takes of the model's context, as of its last answer.
+  usedTokens = $derived.by(() => {
+    const usage = this.branch.findLast((entry) => entry.extra?.usage)?.extra?.usage;
+    return usage ? usage.prompt_tokens + usage.completion_tokens : null;
+  });
+
+  constructor() {
+    this.#endChanges = chats.onChange((what, chat) => {
+      if (what === 'message' && chat === this.chat?.id && !this.isSending) void this.#reconcile();
+      if (what === 'chat' && chat === this.chat?.id) void this.#refreshChat();
+    });
+  }
+
+  close(): void {
+    this.#endChanges();
+    this.#entries.forEach((entry) => entry.unfollow());
+  }
+
+  async open(id: string): Promise<void> {
+    this.isLoading = true;
+    try {
+      const [chat, messages] = await Promise.all([api.findChat(id), api.listMessages(id)]);
+      this.chat = chat;
+      this.isTemporary = chat.temporary;
+      this.#entries = new Map(messages.data.map((message) => [message.id, new Entry(message)]));
+      this.leaf = chat.leaf ?? messages.data.at(-1)?.id ?? null;
+      this.#followAll();
+    } catch (error) {
+      this.isMissing = true;
+      if (!(error instanceof Error && 'status' in error && error.status === 404)) toasts.show(describe(error), 'error');
+    } finally {
+      this.isLoading = false;
+    }
+  }
+
+  // Gives whether it was sent; if not, the words are still the writer's.
+  async send(text: string): Promise<boolean> {
+    if (this.isSending || this.running) return false;
+    this.isSending = true;
+    try {
+      const chat = this.chat ?? (await this.#begin());
+      const question = await api.addMessage(chat.id, { content: text, parent: this.leaf ?? '' });
+      this.#add(question);
+      await this.#answer(question.id);
+      return true;
+    } catch (error) {
+      toasts.show(describe(error), 'error');
+      return false;
+    } finally {
+      this.isSending = false;
+    }
+  }
+
+  // Another answer to the same question, beside those that are there.
+  async regenerate(answer: Entry, model?: string): Promise<void> {
+    if (answer.parent === null) return;
+    void api.addFeedback({ message: answer.id, kind: 'regeneration' }).catch(() => {});
+    await this.#answer(answer.parent, model ? { model } : {});
+  }
+
+  async retry(question: string): Promise<void> {
+    await this.#answer(question);
+  }
+
+  // The answer ran into its limit of tokens: the model is asked to go on.
+  async goOn(): Promise<boolean> {
+    return this.send(t('answer.continuePrompt'));
+  }
+
+  // Both the old words and the new stay, as branches.
+  async edit(question: Entry, text: string): Promise<void> {
+    await toasts.trying(async () => {
+      const edited = await api.editMessage(question.id, text);
+      this.#add(edited);
+      await this.#answer(edited.id);
+    });
+  }
+
+  async stop(): Promise<void> {
+    const running = this.running;
+    if (running) await toasts.trying(() => api.stopAnswer(running.id));
+  }
+
+  siblings(entry: Entry): Entry[] {
+    return this.children.get(entry.parent) ?? [entry];
+  }
+
+  walk(entry: Entry, step: number): void {
+    const siblings = this.siblings(entry);
+    const next = siblings[siblings.indexOf(entry) + step];
+    if (!next) return;
+    this.leaf = newestLeaf(this.children, next.id);
+    this.failure = null;
+    if (this.chat) void api.changeChat(this.chat.id, { leaf: this.leaf }).catch(() => {});
+  }
+
+  // Shows the branch that goes through `id`.
+  reveal(id: string): void {
+    if (this.#entries.has(id)) this.leaf = newestLeaf(this.children, id);
+  }
+
+  async setModel(model: string): Promise<void> {
+    preferences.setModel(model);
+    this.#newModel = model;
+    const chat = this.chat;
+    if (!chat) return;
+    await toasts.trying(async () => {
+      this.chat = await api.changeChat(chat.id, { settings: { ...chat.settings, model } });
+    });
+  }
+
+  async #begin(): Promise<api.Chat> {
+    const model = this.model;
+    const chat = await api.addChat({
+      ...(model ? { settings: { model } } : {}),
+      ...(this.isTemporary ? { temporary: true } : {}),
+      ...(chats.folder && !this.isTemporary ? { folder: chats.folder } : {}),
+    });
+    this.chat = chat;
+    chats.put(chat);
+    router.rename(`/chat/${chat.id}`);
+    return chat;
+  }
+
+  async #answer(question: string, settings: api.ChatSettings = {}): Promise<void> {
+    this.failure = null;
+    const startedAt = performance.now();
+    try {
+      this.leaf = question;
+      const entry = this.#add(await api.startAnswer(question, settings));
+      toasts.announce(t('announce.answering'));
+      entry.follow((ended) => this.#onEnded(ended), startedAt);
+    } catch (error) {
+      this.failure = { question, error };
+    }
+    void this.#refreshChat(); // its title may come of the first message
+  }
+
+  #onEnded(entry: Entry): void {
+    toasts.announce(t(entry.state === 'failed' ? 'announce.failed' : 'announce.answered'));
+  }
+
+  #add(message: api.ChatMessage): Entry {
+    const entry = this.#entries.get(message.id) ?? new Entry(message);
+    this.#entries = new Map(this.#entries).set(message.id, entry);
+    this.leaf = message.id;
+    return entry;
+  }
+
+  #followAll(): void {
+    this.#entries.forEach((entry) => entry.follow((ended) => this.#onEnded(ended)));
+  }
+
+  async #refreshChat(): Promise<void> {
+    const id = this.chat?.id;
+    if (!id) return;
+    try {
+      const chat = await api.findChat(id);
+      if (this.chat?.id !== id) return;
+      this.chat = chat;
+      chats.put(chat);
+    } catch {
+      // Deleted elsewhere, or out of reach: what is shown stays.
+    }
+  }
+
+  // Another tab has added or ended something.
+  async #reconcile(): Promise<void> {
+    const id = this.chat?.id;
+    if (!id) return;
+    const { data } = await api.listMessages(id).catch(() => ({ data: null }));
+    if (!data || this.chat?.id !== id || this.isSending) return;
+    const before = this.#entries;
+    const entries = new Map(data.map((message) => [message.id, before.get(message.id) ?? new Entry(message)]));
+    before.forEach((entry) => !entries.has(entry.id) && entry.unfollow());
+    const isAtEnd = this.leaf === null || (this.children.get(this.leaf) ?? []).length === 0;
+    this.#entries = entries;
+    if (this.leaf && !entries.has(this.leaf)) this.leaf = data.at(-1)?.id ?? null;
+    if (isAtEnd && this.leaf) this.leaf = newestLeaf(this.children, this.leaf);
+    this.#followAll();
+  }
+}

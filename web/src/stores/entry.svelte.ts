@@ -1,0 +1,61 @@
+// One message as the page shows it. The text of an answer that is being written grows here.
+import type { ChatMessage, RunExtra } from '../services/api';
+import { live } from '../services/live';
+import { ByteText } from '../lib/byte_text';
+
+export class Entry {
+  readonly id: string;
+  readonly parent: string | null;
+  readonly role: ChatMessage['role'];
+  readonly model: string | null;
+  readonly createdAt: number;
+  content = $state('');
+  state = $state<ChatMessage['state']>('complete');
+  extra = $state.raw<RunExtra | null>(null);
+  isConnected = $state(true);
+  // Measured by this page, of answers that began here.
+  firstTokenMs = $state<number | null>(null);
+  totalMs = $state<number | null>(null);
+  #endFollow: (() => void) | null = null;
+
+  constructor(message: ChatMessage) {
+    this.id = message.id;
+    this.parent = message.parent;
+    this.role = message.role;
+    this.model = message.model;
+    this.createdAt = message.created_at;
+    this.content = message.content;
+    this.state = message.state;
+    this.extra = message.extra;
+  }
+
+  get isRunning(): boolean {
+    return this.state === 'running';
+  }
+
+  // Goes on from what is there. `startedAt`: when it was asked for here, by performance.now().
+  follow(onEnded: (entry: Entry) => void, startedAt: number | null = null): void {
+    if (this.#endFollow || !this.isRunning) return;
+    const bytes = new ByteText(this.content);
+    this.#endFollow = live().follow(this.id, bytes.length, (event) => {
+      if (event.type === 'connection') this.isConnected = event.connected;
+      if (event.type === 'text' && event.text) {
+        if (startedAt !== null) this.firstTokenMs ??= performance.now() - startedAt;
+        bytes.replaceFrom(event.offset, event.text);
+        this.content = bytes.text;
+      }
+      if (event.type === 'ended' || event.type === 'gone') {
+        if (startedAt !== null) this.totalMs = performance.now() - startedAt;
+        this.state = event.type === 'ended' ? event.state : 'stopped';
+        if (event.type === 'ended') this.extra = event.extra;
+        this.unfollow();
+        onEnded(this);
+      }
+    });
+  }
+
+  unfollow(): void {
+    this.#endFollow?.();
+    this.#endFollow = null;
+  }
+}

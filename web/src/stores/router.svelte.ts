@@ -1,0 +1,51 @@
+// Where in the app the person is: the address, and nothing else.
+export type Route =
+  | { name: 'chat'; chat: string | null }
+  | { name: 'login' }
+  | { name: 'settings' };
+
+export function routeOf(path: string): Route {
+  const chat = /^\/chat\/([\w-]+)\/?$/.exec(path)?.[1];
+  if (chat) return { name: 'chat', chat };
+  if (path === '/login') return { name: 'login' };
+  if (path === '/settings') return { name: 'settings' };
+  return { name: 'chat', chat: null };
+}
+
+class Router {
+  path = $state(location.pathname);
+  // Grows with every visit of "/": a new chat is wanted, also where one is open already.
+  visit = $state(0);
+  route = $derived(routeOf(this.path));
+
+  constructor() {
+    addEventListener('popstate', () => this.#arrive());
+  }
+
+  go(path: string): void {
+    if (path !== this.path) history.pushState(null, '', path);
+    this.#arrive();
+  }
+
+  // The address of what is shown already: a chat that has just got its id.
+  rename(path: string): void {
+    history.replaceState(null, '', path);
+    this.path = path;
+  }
+
+  // For links: plain clicks stay in the page, others (a new tab) are the browser's.
+  follow = (event: MouseEvent): void => {
+    if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    const path = (event.currentTarget as HTMLAnchorElement).getAttribute('href');
+    if (!path?.startsWith('/')) return;
+    event.preventDefault();
+    this.go(path);
+  };
+
+  #arrive(): void {
+    this.path = location.pathname;
+    this.visit += 1;
+  }
+}
+
+export const router = new Router();

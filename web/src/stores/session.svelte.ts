@@ -1,0 +1,58 @@
+// Who is here. On loopback without accounts everybody is, and needs no login.
+import * as api from '../services/api';
+import { ApiFailure, setCsrfToken, setOnUnauthenticated } from '../services/http';
+import { readItem } from '../services/storage';
+import { setLanguage } from '../i18n/index.svelte';
+
+type State = 'loading' | 'in' | 'out' | 'unreachable';
+
+class Session {
+  state = $state<State>('loading');
+  user = $state<api.User | null>(null);
+
+  constructor() {
+    setOnUnauthenticated(() => {
+      if (this.state === 'in') this.state = 'out';
+    });
+  }
+
+  async start(): Promise<void> {
+    try {
+      const { login } = await api.health();
+      if (login === 'needed') await this.#recognise();
+      else this.state = 'in';
+    } catch {
+      this.state = 'unreachable';
+    }
+  }
+
+  async #recognise(): Promise<void> {
+    try {
+      const me = await api.me();
+      this.#enter(me.user, me.csrf_token);
+    } catch (error) {
+      if (!(error instanceof ApiFailure) || error.status !== 401) throw error;
+      this.state = 'out';
+    }
+  }
+
+  async logIn(name: string, password: string): Promise<void> {
+    const { user, csrf_token } = await api.login(name, password);
+    this.#enter(user, csrf_token);
+  }
+
+  async logOut(): Promise<void> {
+    await api.logout();
+    location.assign('/'); // nothing of the person stays in memory
+  }
+
+  #enter(user: api.User | null, csrfToken = ''): void {
+    setCsrfToken(csrfToken);
+    this.user = user;
+    // What was chosen in this browser stands over what the account says.
+    if (!readItem('language') && (user?.language === 'ko' || user?.language === 'en')) setLanguage(user.language);
+    this.state = 'in';
+  }
+}
+
+export const session = new Session();
