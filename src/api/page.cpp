@@ -7,12 +7,13 @@ namespace maru::api {
 namespace {
 
 // Scripts and styles only from here and never inline, nothing from other hosts, no frames; markup
-// becomes elements only through the two named policies (Svelte's own templates, the sanitiser).
+// becomes elements, and addresses scripts, only through the named policies (Svelte's own templates,
+// the sanitiser, the page's worker).
 constexpr const char* kPolicy =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
     "font-src 'self'; connect-src 'self'; worker-src 'self'; manifest-src 'self'; "
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'; "
-    "require-trusted-types-for 'script'; trusted-types svelte-trusted-html dompurify";
+    "require-trusted-types-for 'script'; trusted-types svelte-trusted-html dompurify maru-worker";
 
 std::string_view trim(std::string_view text) {
   const size_t begin = text.find_first_not_of(" \t");

@@ -15,7 +15,6 @@ md.renderer.rules['image'] = (tokens, index) => {
 };
 
 export interface Block {
-  source: string; // equal sources give equal html, so that a block is made once
   html: string;
   begin: number; // the line at which it begins
 }
@@ -23,18 +22,15 @@ export interface Block {
 export function parseBlocks(text: string): Block[] {
   const env = {};
   const tokens = md.parse(text, env);
-  const lines = text.split('\n');
   const blocks: Block[] = [];
   for (let begin = 0; begin < tokens.length; ) {
     let end = begin;
     let depth = 0;
     do depth += tokens[end++]!.nesting;
     while (depth > 0 && end < tokens.length);
-    const [from, to] = tokens[begin]!.map ?? [0, 0];
     blocks.push({
-      source: lines.slice(from, to).join('\n'),
       html: md.renderer.render(tokens.slice(begin, end), md.options, env),
-      begin: from,
+      begin: tokens[begin]!.map?.[0] ?? 0,
     });
     begin = end;
   }

@@ -5,7 +5,7 @@ import { nodesOf, type Labels } from './dom';
 import { parseBlocks, type Block } from './parse';
 
 interface Shown {
-  source: string;
+  html: string;
   isFinal: boolean;
   nodes: Node[];
 }
@@ -40,12 +40,12 @@ export class MarkdownView {
     blocks.forEach((block, i) => {
       const isFinal = isEnded || i < blocks.length - 1;
       const old = this.#shown[first + i];
-      if (old && old.source === block.source && old.isFinal === isFinal) return;
+      if (old && old.html === block.html && old.isFinal === isFinal) return;
       const nodes = nodesOf(block, this.#labels, isFinal);
       const behind = old ? (old.nodes.at(-1)?.nextSibling ?? null) : null;
       old?.nodes.forEach((node) => this.#root.removeChild(node));
       nodes.forEach((node) => this.#root.insertBefore(node, behind));
-      this.#shown[first + i] = { source: block.source, isFinal, nodes };
+      this.#shown[first + i] = { html: block.html, isFinal, nodes };
     });
     const surplus = this.#shown.splice(first + blocks.length);
     surplus.forEach((gone) => gone.nodes.forEach((node) => this.#root.removeChild(node)));

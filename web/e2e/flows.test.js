@@ -1,0 +1,397 @@
+// What people do, from the first run on.
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, afterEach, describe, test } from 'node:test';
+import * as s from './support.js';
+
+const PLAIN = 'The maru is an open hall. 마루는 열린 공간 👋🏽 ok';
+let server;
+let browser;
+let person;
+before(async () => {
+  [server, browser] = await Promise.all([s.startServer(), s.startBrowser()]);
+});
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+beforeEach(async () => {
+  person = await s.newPerson(browser, server);
+});
+afterEach(async () => {
+  s.assertNoProblems(person);
+  await person.context.close();
+});
+
+for (const language of ['en', 'ko']) {
+  test(`the first run opens at the composer, ready to type (${language})`, async () => {
+    const words = s.WORDS[language];
+    const self = await s.newPerson(browser, server, { language });
+    const page = await s.openPage(self);
+    const composer = s.composer(page, words);
+    await composer.waitFor();
+    assert.equal(await composer.evaluate((element) => element === document.activeElement), true);
+    assert.equal(await s.sendButton(page, words).isDisabled(), true);
+    await page.keyboard.type(language === 'ko' ? '마루가 뭐예요?' : 'What is a maru?');
+    await s.sendButton(page, words).click();
+    const answer = s.answers(page, words).first();
+    await s.ended(answer);
+    assert.equal(await answer.locator('.markdown').innerText(), PLAIN);
+    assert.match(page.url(), /\/chat\/chat_/);
+    await s.chatList(page, words).getByRole('link', { name: language === 'ko' ? /마루가/ : /What is/ }).waitFor();
+    assert.equal(await composer.inputValue(), '');
+    s.assertNoProblems(self);
+    await self.context.close();
+  });
+}
+
+test('an edited question is a branch beside the old one, and both can be walked to', async () => {
+  const page = await s.openPage(person);
+  await s.ask(page, 'first words');
+  const question = page.getByRole('article', { name: 'Question' });
+  await question.hover();
+  await question.getByRole('button', { name: 'Edit' }).click();
+  await question.getByRole('textbox').fill('second words');
+  await question.getByRole('textbox').press('Enter');
+  await question.getByText('second words').waitFor();
+  await s.ended(s.answers(page).first());
+  assert.equal(await question.getByRole('img', { name: 'Version 2 of 2' }).count(), 1);
+  await question.getByRole('button', { name: 'Previous version' }).click();
+  await question.getByText('first words').waitFor();
+  await page.reload(); // the branch that was shown is shown again
+  await question.getByText('first words').waitFor();
+  await question.getByRole('button', { name: 'Next version' }).click();
+  await question.getByText('second words').waitFor();
+});
+
+test('an answer is given again, by another model, and the first one stays', async () => {
+  const page = await s.openPage(person);
+  await s.ask(page, 'again please');
+  const answer = s.answers(page).first();
+  await answer.getByRole('button', { name: 'Answer again with another model' }).click();
+  await page.getByRole('menuitemradio', { name: 'parameters' }).click();
+  await page.getByText('temperature=', { exact: false }).waitFor();
+  await s.ended(answer);
+  await answer.getByRole('button', { name: 'Previous version' }).click();
+  await page.getByText(PLAIN).waitFor();
+  const feedback = await s.call(server, 'GET', '/api/feedback');
+  assert.ok(feedback.data.some((one) => one.kind === 'regeneration'));
+});
+
+test('a reload in the middle of an answer loses and doubles nothing', async () => {
+  const page = await s.openPage(person);
+  await s.chooseModel(page, 'slow');
+  await s.composer(page).fill('slowly');
+  await s.composer(page).press('Enter');
+  const text = s.answers(page).first().locator('.markdown');
+  for (let i = 0; i < 3; ++i) {
+    const seen = i === 0 ? '' : await text.innerText().catch(() => '');
+    await page.waitForFunction(
+      (n) => (document.querySelector('.answer .markdown')?.textContent ?? '').length > n,
+      seen.length,
+    );
+    await page.reload();
+  }
+  await s.ended(s.answers(page).first());
+  await s.eventually(() => text.innerText(), PLAIN);
+});
+
+test('an answer goes on while the network is away, and the page picks it up', async () => {
+  const page = await s.openPage(person);
+  await s.chooseModel(page, 'slow');
+  await s.composer(page).fill('slowly');
+  await s.composer(page).press('Enter');
+  await page.waitForFunction(() => (document.querySelector('.answer .markdown')?.textContent ?? '').length > 3);
+  await person.context.setOffline(true);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  await person.context.setOffline(false);
+  await s.ended(s.answers(page).first());
+  await s.eventually(() => s.answers(page).first().locator('.markdown').innerText(), PLAIN);
+});
+
+test('two tabs show the same answer as it is written', async () => {
+  const page = await s.openPage(person);
+  await s.chooseModel(page, 'slow');
+  await s.composer(page).fill('for two');
+  await s.composer(page).press('Enter');
+  await page.waitForURL(/\/chat\//);
+  const other = await s.openPage(person, page.url());
+  for (const tab of [page, other]) {
+    await s.ended(s.answers(tab).first());
+    await s.eventually(() => s.answers(tab).first().locator('.markdown').innerText(), PLAIN);
+  }
+  await s.ask(other, 'a second question'); // and the first tab hears of what the other one does
+  await page.getByText('a second question').waitFor();
+});
+
+test('Stop stops, and what was written stays', async () => {
+  const page = await s.openPage(person);
+  await s.chooseModel(page, 'long');
+  await s.composer(page).fill('without end');
+  await s.composer(page).press('Enter');
+  await page.waitForFunction(() => (document.querySelector('.answer .markdown')?.textContent ?? '').length > 20);
+  await s.stopButton(page).click();
+  const answer = s.answers(page).first();
+  await s.ended(answer, 'stopped');
+  assert.match(await answer.locator('.markdown').innerText(), /^and so on/);
+  await answer.getByText('Stopped.').waitFor();
+  await s.sendButton(page).waitFor();
+});
+
+test('an answer that fails in the middle says so, and can be asked for again', async () => {
+  const page = await s.openPage(person);
+  await s.chooseModel(page, 'error');
+  await s.composer(page).fill('fail');
+  await s.composer(page).press('Enter');
+  const answer = s.answers(page).first();
+  await s.ended(answer, 'failed');
+  await answer.getByText('The answer failed.').waitFor();
+  await answer.getByRole('button', { name: 'Answer again', exact: true }).click();
+  await answer.getByRole('img', { name: 'Version 2 of 2' }).waitFor();
+});
+
+test('a full queue keeps the question and offers another try', async () => {
+  const page = await s.openPage(person);
+  await s.chooseModel(page, 'busy');
+  await s.composer(page).fill('is anybody there');
+  await s.composer(page).press('Enter');
+  await page.getByRole('alert').getByText('The server is busy').waitFor();
+  await s.chooseModel(page, 'plain');
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await s.ended(s.answers(page).first());
+});
+
+test('the details tell tokens and speed', async () => {
+  const page = await s.openPage(person);
+  await s.chooseModel(page, 'long');
+  await s.composer(page).fill('count');
+  await s.composer(page).press('Enter');
+  const answer = s.answers(page).first();
+  await s.ended(answer);
+  await answer.getByText('reached its limit').waitFor();
+  await answer.getByRole('button', { name: 'Details' }).click();
+  const details = await answer.locator('dl').innerText();
+  for (const word of ['Tokens in', 'Tokens from the cache', 'Tokens out', 'tokens/s', 'Time to first token']) {
+    assert.ok(details.includes(word), `${word} in ${details}`);
+  }
+  const meter = page.getByRole('meter');
+  assert.match(await meter.getAttribute('aria-label'), /of 2,048 tokens used/);
+});
+
+test('a draft is kept for each chat', async () => {
+  const first = await s.chatWith(server, ['one', 'two'], 'draft one');
+  const page = await s.openPage(person, `/chat/${first}`);
+  await s.composer(page).fill('half a thought');
+  await page.getByRole('link', { name: 'New chat' }).click();
+  await s.composer(page).waitFor();
+  assert.equal(await s.composer(page).inputValue(), '');
+  await s.composer(page).fill('another');
+  await s.chatList(page).getByRole('link', { name: 'draft one' }).click();
+  await s.eventually(() => s.composer(page).inputValue(), 'half a thought');
+  await page.reload();
+  await s.eventually(() => s.composer(page).inputValue(), 'half a thought');
+});
+
+test('search finds Korean words of two letters and leads to the message', async () => {
+  const id = await s.chatWith(server, ['어제 주간회의록을 썼습니다', '잘하셨어요'], '회의');
+  const page = await s.openPage(person);
+  await page.keyboard.press('Control+k');
+  const dialog = page.getByRole('dialog', { name: 'Search' });
+  await dialog.getByRole('searchbox').fill('회의');
+  await dialog.locator('mark', { hasText: '회의' }).first().waitFor();
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('Enter');
+  await page.waitForURL(new RegExp(`/chat/${id}`));
+  await page.getByText('주간회의록을').waitFor();
+  assert.equal(await dialog.count(), 0);
+});
+
+test('chats are renamed, pinned, filed, archived and deleted', async () => {
+  await s.chatWith(server, ['x', 'y'], 'to be changed');
+  const page = await s.openPage(person);
+  const list = s.chatList(page);
+  const menu = async (title, item) => {
+    await list.getByRole('button', { name: `Actions for ${title}` }).click();
+    await page.getByRole('menuitem', { name: item, exact: true }).click();
+  };
+  await menu('to be changed', 'Rename');
+  await page.getByRole('dialog').getByRole('textbox').fill('changed');
+  await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click();
+  await list.getByRole('link', { name: 'changed' }).waitFor();
+  await menu('changed', 'Pin');
+  await list.getByRole('list', { name: 'Pinned' }).getByRole('link', { name: 'changed' }).waitFor();
+  await menu('changed', 'Move to a folder');
+  await page.getByRole('button', { name: 'New folder' }).click();
+  await page.getByRole('dialog').getByRole('textbox').fill('Work');
+  await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click();
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  const place = async (name) => {
+    await page.getByRole('button', { name: 'Which chats' }).click();
+    await page.getByRole('menuitemradio', { name }).click();
+  };
+  await place('Work');
+  await s.eventually(() => list.getByRole('link').count(), 1);
+  await menu('changed', 'Archive');
+  await s.eventually(() => list.getByRole('link').count(), 0);
+  await place('Archive');
+  await menu('changed', 'Delete');
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+  await s.eventually(() => list.getByRole('link').count(), 0);
+});
+
+test('a chat is taken along as Markdown and JSON', async () => {
+  await s.chatWith(server, ['a question', 'an **answer**'], 'take along');
+  const page = await s.openPage(person);
+  for (const [item, name, part] of [
+    ['Export as Markdown', 'take along.md', '## Answer'],
+    ['Export as JSON', 'take along.json', '"format": "maru.chat.1"'],
+  ]) {
+    await s.chatList(page).getByRole('button', { name: 'Actions for take along' }).click();
+    const [file] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('menuitem', { name: item }).click(),
+    ]);
+    assert.equal(file.suggestedFilename(), name);
+    const stream = await file.createReadStream();
+    const text = (await stream.toArray()).join('');
+    assert.ok(text.includes(part) && text.includes('an **answer**'), text);
+  }
+});
+
+test('a temporary chat is in no list', async () => {
+  const page = await s.openPage(person);
+  await page.getByRole('button', { name: 'Temporary' }).click();
+  await s.ask(page, 'a secret for today');
+  await s.ask(page, 'and more');
+  assert.equal(await s.chatList(page).getByRole('link', { name: /secret/ }).count(), 0);
+  const found = await s.call(server, 'GET', '/api/search?query=secret');
+  assert.deepEqual(found.data, []);
+});
+
+test('instructions and memories are kept and reach the model', async () => {
+  const page = await s.openPage(person, '/settings');
+  await page.getByRole('textbox', { name: 'Custom instructions' }).fill('Speak like a sailor.');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByText('Saved').waitFor();
+  await page.getByRole('button', { name: 'Add a memory' }).click();
+  await page.getByRole('dialog').getByRole('textbox').fill('likes barley tea');
+  await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click();
+  await page.getByText('likes barley tea').waitFor();
+  await page.getByRole('link', { name: 'Back to the chat' }).click();
+  await s.chooseModel(page, 'echo');
+  const answer = await s.ask(page, 'who am I');
+  const text = await answer.innerText();
+  assert.ok(text.includes('Speak like a sailor.') && text.includes('likes barley tea'), text);
+  await page.goto('/settings');
+  await page.getByRole('button', { name: 'Delete: likes barley tea' }).click();
+  await page.getByText('Nothing is remembered.').waitFor();
+  await page.getByRole('textbox', { name: 'Custom instructions' }).fill('');
+  await page.getByRole('button', { name: 'Save' }).click();
+});
+
+test('language and theme are chosen and stay', async () => {
+  const page = await s.openPage(person, '/settings');
+  await page.getByRole('radio', { name: '한국어' }).check();
+  await page.getByRole('heading', { name: '설정', exact: true }).waitFor();
+  await page.getByRole('radio', { name: '어둡게' }).check();
+  await page.goto('/');
+  await s.composer(page, s.WORDS.ko).waitFor();
+  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'dark');
+  assert.equal(await page.evaluate(() => document.documentElement.lang), 'ko');
+});
+
+test('the keyboard is enough, and a list tells its shortcuts', async () => {
+  await s.chatWith(server, ['x', 'y'], 'by keyboard');
+  const page = await s.openPage(person);
+  await s.composer(page).waitFor();
+  await s.composer(page).evaluate((element) => element.blur());
+  await page.keyboard.press('?');
+  await page.getByRole('dialog', { name: 'Shortcuts' }).waitFor();
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  await page.keyboard.press('/');
+  assert.equal(await s.composer(page).evaluate((element) => element === document.activeElement), true);
+  await page.keyboard.press('Control+Shift+S');
+  await page.getByRole('button', { name: 'Open the side list' }).waitFor();
+  await page.keyboard.press('Control+Shift+S');
+  const item = s.chatList(page).getByRole('button', { name: 'Actions for by keyboard' });
+  await item.focus();
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('ArrowDown');
+  assert.equal(await page.evaluate(() => document.activeElement.textContent.trim()), 'Pin');
+  await page.keyboard.press('Escape');
+  assert.equal(await item.evaluate((element) => element === document.activeElement), true);
+});
+
+describe('an input method', () => {
+  test('composes Hangul without its Enter sending the message', async () => {
+    const page = await s.openPage(person);
+    const composer = s.composer(page);
+    await composer.focus();
+    const cdp = await person.context.newCDPSession(page);
+    const enter = async () => {
+      const key = { key: 'Enter', code: 'Enter', windowsVirtualKeyCode: 13, nativeVirtualKeyCode: 13 };
+      await cdp.send('Input.dispatchKeyEvent', { type: 'rawKeyDown', ...key });
+      await cdp.send('Input.dispatchKeyEvent', { type: 'keyUp', ...key });
+    };
+    await page.evaluate(() => {
+      window.composed = [];
+      for (const type of ['compositionstart', 'compositionend', 'keydown']) {
+        addEventListener(type, (event) => window.composed.push([type, event.isComposing ?? null]), true);
+      }
+    });
+    for (const text of ['ㅎ', '하', '한']) {
+      await cdp.send('Input.imeSetComposition', { text, selectionStart: 1, selectionEnd: 1 });
+    }
+    await enter(); // it belongs to the composition
+    const events = await page.evaluate(() => window.composed);
+    assert.deepEqual(events.at(0)[0], 'compositionstart');
+    assert.deepEqual(events.at(-1), ['keydown', true]);
+    assert.equal(await s.answers(page).count(), 0);
+    await cdp.send('Input.insertText', { text: '한글' });
+    assert.equal(await composer.inputValue(), '한글');
+    await enter(); // now it sends
+    await s.ended(s.answers(page).first());
+    assert.equal(await page.locator('.bubble').innerText(), '한글');
+  });
+
+  test('Shift+Enter makes a line', async () => {
+    const page = await s.openPage(person);
+    await s.composer(page).pressSequentially('one');
+    await s.composer(page).press('Shift+Enter');
+    await s.composer(page).pressSequentially('two');
+    assert.equal(await s.composer(page).inputValue(), 'one\ntwo');
+  });
+});
+
+test('a text file becomes a part of the message', async () => {
+  const page = await s.openPage(person);
+  await s.composer(page).evaluate((element) => {
+    const data = new DataTransfer();
+    data.items.add(new File(['print(1)\n'], 'a.py', { type: 'text/x-python' }));
+    element.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }));
+  });
+  await s.eventually(() => s.composer(page).inputValue(), 'a.py\n```py\nprint(1)\n```\n');
+});
+
+test('on a phone nothing is cut off, and the list is a drawer', async () => {
+  const phone = await s.newPerson(browser, server, {
+    language: 'ko',
+    viewport: { width: 360, height: 740 },
+    hasTouch: true,
+    isMobile: true,
+  });
+  const wide = '| ' + 'col |'.repeat(20) + '\n|' + '-|'.repeat(20) + '\n|' + 'cell|'.repeat(20);
+  const id = await s.chatWith(server, ['긴 표와 코드', `${wide}\n\n\`\`\`js\n${'x'.repeat(300)}\n\`\`\`\n\n${'a'.repeat(300)}`], '휴대폰');
+  const page = await s.openPage(phone, `/chat/${id}`);
+  await s.answers(page, s.WORDS.ko).first().waitFor();
+  const { width, inner } = await page.evaluate(() => ({ width: document.documentElement.scrollWidth, inner: innerWidth }));
+  assert.ok(width <= inner, `${width} > ${inner}`);
+  await page.getByRole('button', { name: '사이드바 열기' }).tap();
+  await s.chatList(page, s.WORDS.ko).getByRole('link', { name: '휴대폰' }).tap();
+  await page.getByRole('button', { name: '사이드바 열기' }).waitFor();
+  await s.composer(page, s.WORDS.ko).fill('안녕');
+  await s.sendButton(page, s.WORDS.ko).tap();
+  await s.ended(s.answers(page, s.WORDS.ko).nth(1));
+  s.assertNoProblems(phone);
+  await phone.context.close();
+});

@@ -1,0 +1,150 @@
+import { describe, expect, it } from 'vitest';
+import { ByteText } from './byte_text';
+import { fileNameOf, toMarkdown } from './export_chat';
+import { ageOf, grouped } from './groups';
+import { isSendKey } from './keys';
+import { nextLength } from './smooth';
+import { fenceOf, isTextFile } from './text_files';
+import { splitThinking } from './thinking';
+import { branchOf, childrenOf, newestLeaf } from './tree';
+
+describe('ByteText', () => {
+  const whole = 'a마루👋🏽é';
+  const bytes = new TextEncoder().encode(whole);
+  const starts = [...whole].map((_, i, all) => new TextEncoder().encode(all.slice(0, i).join('')).length);
+
+  it('gives the whole text wherever it goes on, and whatever was there behind', () => {
+    for (const at of starts) {
+      const text = new ByteText(whole);
+      text.replaceFrom(at, new TextDecoder().decode(bytes.subarray(at)));
+      expect(text.text).toBe(whole);
+      expect(text.length).toBe(bytes.length);
+      expect(text.after(at)).toBe(new TextDecoder().decode(bytes.subarray(at)));
+    }
+  });
+
+  it('replaces everything from an offset on', () => {
+    const text = new ByteText('old words');
+    text.replaceFrom(4, '마루');
+    expect(text.text).toBe('old 마루');
+    expect(text.length).toBe(10);
+    text.replaceFrom(0, '');
+    expect(text.length).toBe(0);
+  });
+});
+
+describe('smooth text', () => {
+  it('never shows half a character', () => {
+    const text = 'ab👋🏽c👨‍👩‍👧e\u0301한글';
+    const whole = new Set(
+      [...new Intl.Segmenter('en', { granularity: 'grapheme' }).segment(text)].map((one) => one.index),
+    ).add(text.length);
+    for (let shown = 0; shown < text.length; ) {
+      shown = nextLength(text, shown, 1);
+      expect(whole).toContain(shown);
+    }
+  });
+
+  it('is never more than a moment behind', () => {
+    const text = 'x'.repeat(5000);
+    let shown = 0;
+    for (let frame = 0; frame < 120; ++frame) shown = nextLength(text, shown, 16);
+    expect(shown).toBe(5000);
+    expect(nextLength('short', 9, 16)).toBe(5); // the text was replaced by a shorter one
+  });
+});
+
+describe('the tree of a chat', () => {
+  const nodes = [
+    { id: 'q', parent: null },
+    { id: 'a1', parent: 'q' },
+    { id: 'a2', parent: 'q' },
+    { id: 'q2', parent: 'a1' },
+    { id: 'edited', parent: null },
+  ];
+  const byId = new Map(nodes.map((node) => [node.id, node]));
+
+  it('shows one branch', () => {
+    expect(branchOf(byId, 'q2').map((node) => node.id)).toEqual(['q', 'a1', 'q2']);
+    expect(branchOf(byId, null)).toEqual([]);
+    expect(branchOf(byId, 'gone')).toEqual([]);
+  });
+
+  it('walks to the newest leaf', () => {
+    const children = childrenOf(nodes);
+    expect(newestLeaf(children, 'q')).toBe('a2');
+    expect(newestLeaf(children, 'a1')).toBe('q2');
+    expect(children.get(null)?.map((node) => node.id)).toEqual(['q', 'edited']);
+  });
+
+  it('ends where a server errs', () => {
+    const loop = new Map([
+      ['a', { id: 'a', parent: 'b' }],
+      ['b', { id: 'b', parent: 'a' }],
+    ]);
+    expect(branchOf(loop, 'a')).toHaveLength(2);
+    expect(newestLeaf(childrenOf(loop.values()), 'a')).toBeTypeOf('string');
+  });
+});
+
+describe('thinking', () => {
+  it('is split off, also while it comes', () => {
+    expect(splitThinking('<think>\nhm\n</think>\n\nyes')).toEqual({ thinking: 'hm', isThinking: false, answer: 'yes' });
+    expect(splitThinking('<think>hm')).toEqual({ thinking: 'hm', isThinking: true, answer: '' });
+    expect(splitThinking('<thi')).toEqual({ thinking: '', isThinking: false, answer: '' });
+    expect(splitThinking('<b>')).toEqual({ thinking: '', isThinking: false, answer: '<b>' });
+    expect(splitThinking('say <think>')).toEqual({ thinking: '', isThinking: false, answer: 'say <think>' });
+    expect(splitThinking('')).toEqual({ thinking: '', isThinking: false, answer: '' });
+  });
+});
+
+describe('the key that sends', () => {
+  const enter = { key: 'Enter', shiftKey: false, isComposing: false, keyCode: 13 };
+  it('is Enter, not that of an input method', () => {
+    expect(isSendKey(enter)).toBe(true);
+    expect(isSendKey({ ...enter, shiftKey: true })).toBe(false);
+    expect(isSendKey({ ...enter, isComposing: true })).toBe(false);
+    expect(isSendKey({ ...enter, keyCode: 229 })).toBe(false);
+    expect(isSendKey({ ...enter, key: 'a' })).toBe(false);
+  });
+});
+
+describe('exports', () => {
+  it('have names that every system takes', () => {
+    expect(fileNameOf('a/b: "c"?', 'md')).toBe('a b c.md');
+    expect(fileNameOf('..', 'json')).toBe('chat.json');
+    expect(fileNameOf('회의록', 'md')).toBe('회의록.md');
+    expect(fileNameOf('x'.repeat(300), 'md').length).toBeLessThan(70);
+  });
+  it('say who said what', () => {
+    const words = { question: 'Q', answer: 'A', date: () => 'now' };
+    const text = toMarkdown('T', [{ role: 'assistant', content: ' yes \n', model: 'm', created_at: 0 }], words);
+    expect(text).toBe('# T\n\n## A (m)\n\n*now*\n\nyes\n');
+  });
+});
+
+describe('ages of chats', () => {
+  const now = new Date(2026, 2, 10, 0, 30).getTime(); // half past midnight
+  const at = (...time: [number, number, number, number]) => ({ updated_at: new Date(...time).getTime(), pinned_at: null });
+  it('follow the calendar, not hours', () => {
+    expect(ageOf(at(2026, 2, 10, 0), now)).toBe('today');
+    expect(ageOf(at(2026, 2, 9, 23), now)).toBe('yesterday');
+    expect(ageOf(at(2026, 2, 3, 0), now)).toBe('week');
+    expect(ageOf(at(2026, 2, 1, 0), now)).toBe('month');
+    expect(ageOf(at(2025, 2, 1, 0), now)).toBe('older');
+    expect(ageOf({ updated_at: 0, pinned_at: 1 }, now)).toBe('pinned');
+    expect(grouped([at(2026, 2, 10, 0), at(2025, 1, 1, 1)], now).map((group) => group.age)).toEqual(['today', 'older']);
+  });
+});
+
+describe('text files', () => {
+  it('are told by type or name', () => {
+    expect(isTextFile({ name: 'x', type: 'text/plain' })).toBe(true);
+    expect(isTextFile({ name: 'main.rs', type: '' })).toBe(true);
+    expect(isTextFile({ name: 'x.png', type: 'image/png' })).toBe(false);
+  });
+  it('cannot close their fence', () => {
+    const text = fenceOf('a.md', 'x\n````\ny');
+    expect(text).toBe('a.md\n`````md\nx\n````\ny\n`````');
+  });
+});
