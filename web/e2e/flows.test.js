@@ -35,7 +35,7 @@ for (const language of ['en', 'ko']) {
     await s.sendButton(page, words).click();
     const answer = s.answers(page, words).first();
     await s.ended(answer);
-    assert.equal(await answer.locator('.markdown').innerText(), PLAIN);
+    await s.eventually(() => answer.locator('.markdown').innerText(), PLAIN);
     assert.match(page.url(), /\/chat\/chat_/);
     await s.chatList(page, words).getByRole('link', { name: language === 'ko' ? /마루가/ : /What is/ }).waitFor();
     assert.equal(await composer.inputValue(), '');
@@ -279,8 +279,7 @@ test('instructions and memories are kept and reach the model', async () => {
   await page.getByRole('link', { name: 'Back to the chat' }).click();
   await s.chooseModel(page, 'echo');
   const answer = await s.ask(page, 'who am I');
-  const text = await answer.innerText();
-  assert.ok(text.includes('Speak like a sailor.') && text.includes('likes barley tea'), text);
+  for (const words of ['Speak like a sailor.', 'likes barley tea']) await answer.getByText(words).waitFor();
   await page.goto('/settings');
   await page.getByRole('button', { name: 'Delete: likes barley tea' }).click();
   await page.getByText('Nothing is remembered.').waitFor();
@@ -316,6 +315,7 @@ test('the keyboard is enough, and a list tells its shortcuts', async () => {
   const item = s.chatList(page).getByRole('button', { name: 'Actions for by keyboard' });
   await item.focus();
   await page.keyboard.press('Enter');
+  await page.getByRole('menuitem', { name: 'Rename' }).waitFor();
   await page.keyboard.press('ArrowDown');
   assert.equal(await page.evaluate(() => document.activeElement.textContent.trim()), 'Pin');
   await page.keyboard.press('Escape');

@@ -19,7 +19,8 @@ class Chats {
     this.#end ??= live().listen((event) => {
       if (event.type === 'listening') this.#soon();
       if (event.type !== 'changed') return;
-      if (event.what === 'chat' || event.what === 'message' || event.what === 'folder') this.#soon();
+      const isKnown = event.what === 'message' && event.chat === this.list[0]?.id; // it leads already
+      if (['chat', 'message', 'folder'].includes(event.what) && !isKnown) this.#soon();
       this.#listeners.forEach((each) => each(event.what, event.what === 'chat' ? event.id : event.chat));
     });
   }

@@ -13,6 +13,15 @@ md.renderer.rules['image'] = (tokens, index) => {
   const words = md.utils.escapeHtml(token.content);
   return `<a class="remote-image" href="${source}">${words}</a>`;
 };
+// The alignment of a column comes as a style, which the page's policy forbids.
+for (const name of ['th_open', 'td_open']) {
+  md.renderer.rules[name] = (tokens, index, options, _env, self) => {
+    const token = tokens[index]!;
+    const align = /text-align:(\w+)/.exec(String(token.attrGet('style') ?? ''))?.[1];
+    token.attrs = align ? [['align', align]] : null;
+    return self.renderToken(tokens, index, options);
+  };
+}
 
 export interface Block {
   html: string;

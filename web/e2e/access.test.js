@@ -1,0 +1,118 @@
+// axe finds nothing serious on any page, in both languages and all themes.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { after, before, test } from 'node:test';
+import * as s from './support.js';
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const CONTENT = [
+  '# Title\n\nWords with a [link](https://example.org/x), `code` and *more*.',
+  '- a list\n- of two',
+  '| a | b |\n|---|--:|\n| 1 | 2 |',
+  '```python\n# a comment\ndef f(x: int) -> str:\n    return "a" + str(1)\n```',
+  '> quoted\n\nand $x^2$ as well.',
+].join('\n\n');
+
+let server;
+let browser;
+let chat;
+before(async () => {
+  [server, browser] = await Promise.all([s.startServer(), s.startBrowser()]);
+  chat = await s.chatWith(server, ['A question', CONTENT, 'And thoughts?', '<think>hm\n</think>\n\nyes'], 'A chat');
+});
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+async function findings(page) {
+  // By the protocol, not as a script of the page, which its policy would refuse.
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
+  return violations
+    .filter((one) => one.impact === 'serious' || one.impact === 'critical')
+    .map((one) => `${one.id}: ${one.nodes.map((node) => `${node.target} ${node.any[0]?.message ?? ''}`).join(' | ')}`);
+}
+
+const PAGES = {
+  'the first page': ['/', async () => {}],
+  'a chat': [
+    () => `/chat/${chat}`,
+    async (page) => {
+      await page.getByRole('button', { name: /^(Thoughts|생각)$/ }).click();
+      await page.getByRole('button', { name: /^(Details|자세히)$/ }).last().click();
+    },
+  ],
+  'the menu of a chat': [
+    () => `/chat/${chat}`,
+    (page) => page.getByRole('button', { name: /^(Actions for A chat|A chat 메뉴)$/ }).click(),
+  ],
+  'the search': [
+    '/',
+    async (page) => {
+      await page.keyboard.press('Control+k');
+      await page.getByRole('searchbox').fill('question');
+      await page.locator('mark').first().waitFor();
+    },
+  ],
+  'the shortcuts': ['/', (page) => page.getByRole('button', { name: /^(Shortcuts|단축키)$/ }).click()],
+  'the settings': ['/settings', async () => {}],
+};
+
+for (const language of ['en', 'ko']) {
+  for (const theme of ['light', 'dark', 'contrast']) {
+    test(`axe finds nothing serious (${language}, ${theme})`, async () => {
+      const person = await s.newPerson(browser, server, { language, reducedMotion: 'reduce' });
+      const page = await s.openPage(person);
+      await page.evaluate((value) => localStorage.setItem('maru.theme', value), theme);
+      for (const [name, [at, act]] of Object.entries(PAGES)) {
+        await page.goto(typeof at === 'function' ? at() : at);
+        await page.waitForFunction(() => document.querySelector('main h1, article'));
+        await act(page);
+        assert.deepEqual(await findings(page), [], name);
+      }
+      s.assertNoProblems(person);
+      await person.context.close();
+    });
+  }
+}
+
+test('the login page and a phone have nothing serious either', async () => {
+  const closed = await s.startServer({ people: ['kim'] });
+  const login = await s.newPerson(browser, closed, { language: 'ko' });
+  const page = await s.openPage(login);
+  await page.getByLabel('비밀번호').waitFor();
+  assert.deepEqual(await findings(page), []);
+  await login.context.close();
+  await closed.stop();
+
+  const phone = await s.newPerson(browser, server, { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true });
+  const small = await s.openPage(phone, `/chat/${chat}`);
+  await small.locator('article').first().waitFor();
+  assert.deepEqual(await findings(small), []);
+  await small.getByRole('button', { name: 'Open the side list' }).tap();
+  assert.deepEqual(await findings(small), []);
+  await phone.context.close();
+});
+
+test('the voice says that an answer begins and ends, not its words', async () => {
+  const person = await s.newPerson(browser, server);
+  const page = await s.openPage(person);
+  await s.composer(page).waitFor();
+  await page.evaluate(() => {
+    globalThis.said = [];
+    const voice = document.querySelector('[role=status][aria-live=polite]');
+    new MutationObserver(() => globalThis.said.push(voice.textContent)).observe(voice, {
+      childList: true,
+      characterData: true,
+      subtree: true,
+    });
+  });
+  await s.ask(page, 'speak');
+  await s.eventually(() => page.evaluate(() => globalThis.said), [
+    'An answer is being written.',
+    'The answer is complete.',
+  ]);
+  await person.context.close();
+});
