@@ -22,6 +22,10 @@ Json usage_json(const engine::Usage& usage) {
               {"completion_tokens", usage.new_tokens}};
 }
 
+int64_t milliseconds(std::chrono::steady_clock::duration time) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
+}
+
 Json error_of(const Error& error) {
   return Json{{"code", error_code_name(error.code)}, {"message", error.message}};
 }
@@ -120,13 +124,18 @@ void Run::give_out(const GenerationEvent& event) {
       told.offset = message_.content.size();
       told.text = event.text;
       message_.content += event.text;
+      if (!first_text_) first_text_ = std::chrono::steady_clock::now();
       is_dirty_ = true;
       return tell(told);
     }
     case GenerationEvent::Kind::kFinished: {
       usage_ = event.usage;
       const bool is_cut = event.reason == FinishReason::kCancelled;
-      const Json extra{{"usage", usage_json(usage_)}, {"finish", finish_name(event.reason)}};
+      Json extra{{"usage", usage_json(usage_)}, {"finish", finish_name(event.reason)}};
+      if (first_text_) {
+        extra["timing"] = {{"first_token_ms", milliseconds(*first_text_ - began_)},
+                           {"total_ms", milliseconds(std::chrono::steady_clock::now() - began_)}};
+      }
       return end(is_cut ? "stopped" : "complete", dump_json(extra),
                  is_cut                                  ? Outcome::kCancelled
                  : event.reason == FinishReason::kLength ? Outcome::kLength

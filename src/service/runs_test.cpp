@@ -131,6 +131,8 @@ TEST_F(RunsTest, AnAnswerIsReadFromEveryPlaceAndSaved) {
   EXPECT_EQ(saved->content, whole);
   EXPECT_EQ(saved->state, "complete");
   EXPECT_THAT(saved->extra, ::testing::HasSubstr(R"("completion_tokens":20)"));
+  EXPECT_THAT(saved->extra, ::testing::HasSubstr(R"("first_token_ms":)"));
+  EXPECT_THAT(saved->extra, ::testing::HasSubstr(R"("total_ms":)"));
   EXPECT_EQ(chats_->search("ann", "세계", "", 5)->found.size(), 1u);
 
   // After the end, and from places that are none.

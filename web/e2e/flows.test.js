@@ -96,16 +96,31 @@ test('a reload in the middle of an answer loses and doubles nothing', async () =
 });
 
 test('an answer goes on while the network is away, and the page picks it up', async () => {
-  const page = await s.openPage(person);
+  const line = await s.startLine(server);
+  const far = await s.newPerson(browser, { url: line.url });
+  const page = await s.openPage(far);
   await s.chooseModel(page, 'slow');
   await s.composer(page).fill('slowly');
   await s.composer(page).press('Enter');
   await page.waitForFunction(() => (document.querySelector('.answer .markdown')?.textContent ?? '').length > 3);
-  await person.context.setOffline(true);
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  await person.context.setOffline(false);
+  line.cut();
+  await page.getByText('The connection is lost.').waitFor();
+  line.mend();
   await s.ended(s.answers(page).first());
   await s.eventually(() => s.answers(page).first().locator('.markdown').innerText(), PLAIN);
+  await far.context.close();
+  await line.stop();
+});
+
+test('where no WebSocket comes through, answers come all the same', async () => {
+  const line = await s.startLine(server, { refuses: /^GET \/api\/live / });
+  const far = await s.newPerson(browser, { url: line.url });
+  const page = await s.openPage(far);
+  await s.ask(page, 'by another way');
+  await s.eventually(() => s.answers(page).first().locator('.markdown').innerText(), PLAIN);
+  assert.ok(line.refused >= 3);
+  await far.context.close();
+  await line.stop();
 });
 
 test('two tabs show the same answer as it is written', async () => {
@@ -168,6 +183,7 @@ test('the details tell tokens and speed', async () => {
   const answer = s.answers(page).first();
   await s.ended(answer);
   await answer.getByText('reached its limit').waitFor();
+  await page.reload(); // they are the server's figures, kept with the answer
   await answer.getByRole('button', { name: 'Details' }).click();
   const details = await answer.locator('dl').innerText();
   for (const word of ['Tokens in', 'Tokens from the cache', 'Tokens out', 'tokens/s', 'Time to first token']) {

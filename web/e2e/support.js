@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { chromium } from 'playwright-core';
@@ -56,6 +57,46 @@ export async function startServer({ people = [], ...settings } = {}) {
   };
 }
 
+// A line to the server that can be cut: everything on it ends, and nothing new comes through until
+// it is mended. Connections whose first bytes match `refuses` are closed.
+export async function startLine(server, { refuses } = {}) {
+  const { port } = new URL(server.url);
+  const ends = new Set();
+  const line = { refused: 0 };
+  let isCut = false;
+  const listener = net.createServer((near) => {
+    const far = net.connect(Number(port), '127.0.0.1');
+    const end = () => {
+      ends.delete(end);
+      near.destroy();
+      far.destroy();
+    };
+    ends.add(end);
+    for (const socket of [near, far]) socket.on('error', end).on('close', end);
+    if (isCut) return end();
+    near.on('data', (bytes) => {
+      if (refuses?.test(bytes.toString('latin1'))) {
+        line.refused += 1;
+        return end();
+      }
+      far.write(bytes);
+    });
+    far.pipe(near);
+  });
+  await new Promise((resolve) => listener.listen(0, '127.0.0.1', resolve));
+  return Object.assign(line, {
+    url: `http://127.0.0.1:${listener.address().port}`,
+    cut() {
+      isCut = true;
+      [...ends].forEach((end) => end());
+    },
+    mend() {
+      isCut = false;
+    },
+    stop: () => new Promise((resolve) => (line.cut(), listener.close(resolve))),
+  });
+}
+
 export const PASSWORD = 'correct horse battery';
 
 export async function startBrowser() {
@@ -81,7 +122,7 @@ export async function newPerson(browser, server, { language = 'en', ...options }
   const problems = [];
   context.on('console', (message) => {
     // Answers of 4xx are told by the browser too; the flows that expect them look at the page.
-    if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) {
+    if (message.type() === 'error' && !/^(?:Failed to load resource|WebSocket connection)/.test(message.text())) {
       problems.push(`console: ${message.text()}`);
     }
   });

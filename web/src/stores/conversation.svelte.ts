@@ -152,12 +152,11 @@ export class Conversation {
 
   async #answer(question: string, settings: api.ChatSettings = {}): Promise<void> {
     this.failure = null;
-    const startedAt = performance.now();
     try {
       this.leaf = question;
       const entry = this.#add(await api.startAnswer(question, settings));
       toasts.announce(t('announce.answering'));
-      entry.follow((ended) => this.#onEnded(ended), startedAt);
+      entry.follow((ended) => this.#onEnded(ended));
     } catch (error) {
       this.failure = { question, error };
     }

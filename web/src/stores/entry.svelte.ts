@@ -13,9 +13,6 @@ export class Entry {
   state = $state<ChatMessage['state']>('complete');
   extra = $state.raw<RunExtra | null>(null);
   isConnected = $state(true);
-  // Measured by this page, of answers that began here.
-  firstTokenMs = $state<number | null>(null);
-  totalMs = $state<number | null>(null);
   #endFollow: (() => void) | null = null;
 
   constructor(message: ChatMessage) {
@@ -33,19 +30,17 @@ export class Entry {
     return this.state === 'running';
   }
 
-  // Goes on from what is there. `startedAt`: when it was asked for here, by performance.now().
-  follow(onEnded: (entry: Entry) => void, startedAt: number | null = null): void {
+  // Goes on from what is there.
+  follow(onEnded: (entry: Entry) => void): void {
     if (this.#endFollow || !this.isRunning) return;
     const bytes = new ByteText(this.content);
     this.#endFollow = live().follow(this.id, bytes.length, (event) => {
       if (event.type === 'connection') this.isConnected = event.connected;
       if (event.type === 'text' && event.text) {
-        if (startedAt !== null) this.firstTokenMs ??= performance.now() - startedAt;
         bytes.replaceFrom(event.offset, event.text);
         this.content = bytes.text;
       }
       if (event.type === 'ended' || event.type === 'gone') {
-        if (startedAt !== null) this.totalMs = performance.now() - startedAt;
         this.state = event.type === 'ended' ? event.state : 'stopped';
         if (event.type === 'ended') this.extra = event.extra;
         this.unfollow();

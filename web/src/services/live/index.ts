@@ -1,9 +1,8 @@
 // Live events for this page: over the SharedWorker that all tabs have in common, or by the page
 // itself where there is none (Chrome on Android).
 import type { LiveSource } from './events';
-import { Hub } from './hub';
 import { portSource } from './port';
-import { sseSource } from './sse_source';
+import { makeHub } from './source';
 import workerUrl from './worker?sharedworker&url';
 
 export type { AnswerEvent, ChangeEvent } from './events';
@@ -31,7 +30,7 @@ function trusted(url: string): string {
 }
 
 function connect(): LiveSource {
-  if (typeof SharedWorker === 'undefined') return new Hub(sseSource);
+  if (typeof SharedWorker === 'undefined') return makeHub();
   try {
     const worker = new SharedWorker(trusted(workerUrl), { type: 'module', name: 'maru' });
     const remote = portSource(worker.port);
@@ -41,7 +40,7 @@ function connect(): LiveSource {
     addEventListener('pageshow', (event) => event.persisted && location.reload());
     return remote;
   } catch {
-    return new Hub(sseSource);
+    return makeHub();
   }
 }
 
