@@ -241,7 +241,7 @@ test('chats are renamed, pinned, filed, archived and deleted', async () => {
   await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click();
   await page.getByRole('dialog').waitFor({ state: 'detached' });
   const place = async (name) => {
-    await page.getByRole('button', { name: 'Which chats' }).click();
+    await page.getByRole('button', { name: /^Which chats/ }).click();
     await page.getByRole('menuitemradio', { name }).click();
   };
   await place('Work');

@@ -75,11 +75,13 @@ export async function startLine(server, { refuses } = {}) {
     for (const socket of [near, far]) socket.on('error', end).on('close', end);
     if (isCut) return end();
     near.on('data', (bytes) => {
-      if (refuses?.test(bytes.toString('latin1'))) {
+      const text = bytes.toString('latin1');
+      if (refuses?.test(text)) {
         line.refused += 1;
         return end();
       }
-      far.write(bytes);
+      // The server knows itself by its own address only.
+      far.write(Buffer.from(text.replaceAll(new URL(line.url).host, `127.0.0.1:${port}`), 'latin1'));
     });
     far.pipe(near);
   });
