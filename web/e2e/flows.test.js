@@ -210,6 +210,7 @@ test('a draft is kept for each chat', async () => {
 test('search finds Korean words of two letters and leads to the message', async () => {
   const id = await s.chatWith(server, ['어제 주간회의록을 썼습니다', '잘하셨어요'], '회의');
   const page = await s.openPage(person);
+  await s.composer(page).waitFor();
   await page.keyboard.press('Control+k');
   const dialog = page.getByRole('dialog', { name: 'Search' });
   await dialog.getByRole('searchbox').fill('회의');
@@ -324,7 +325,7 @@ test('the keyboard is enough, and a list tells its shortcuts', async () => {
   await page.keyboard.press('Escape');
   await page.getByRole('dialog').waitFor({ state: 'detached' });
   await page.keyboard.press('/');
-  assert.equal(await s.composer(page).evaluate((element) => element === document.activeElement), true);
+  await s.eventually(() => s.composer(page).evaluate((element) => element === document.activeElement), true);
   await page.keyboard.press('Control+Shift+S');
   await page.getByRole('button', { name: 'Open the side list' }).waitFor();
   await page.keyboard.press('Control+Shift+S');
@@ -333,9 +334,9 @@ test('the keyboard is enough, and a list tells its shortcuts', async () => {
   await page.keyboard.press('Enter');
   await page.getByRole('menuitem', { name: 'Rename' }).waitFor();
   await page.keyboard.press('ArrowDown');
-  assert.equal(await page.evaluate(() => document.activeElement.textContent.trim()), 'Pin');
+  await s.eventually(() => page.evaluate(() => document.activeElement.textContent.trim()), 'Pin');
   await page.keyboard.press('Escape');
-  assert.equal(await item.evaluate((element) => element === document.activeElement), true);
+  await s.eventually(() => item.evaluate((element) => element === document.activeElement), true);
 });
 
 describe('an input method', () => {

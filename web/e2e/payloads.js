@@ -65,11 +65,11 @@ const TECHNIQUES = {
   'in a formula block': (c) => `$$\n\\text{<img src=x onerror=${c}>}\n$$\n\n<img src=x onerror=${c}>`,
   'in thinking': (c) => `<think><img src=x onerror=${c}></think><img src=x onerror=${c}>`,
   // links, which a press follows
-  'javascript link': (c) => `<a class=press href="javascript:${c}">a</a>`,
-  'javascript link in capitals': (c) => `<a class=press href="JaVaScRiPt:${c}">a</a>`,
-  'javascript link with a tab': (c) => `<a class=press href="java\tscript:${c}">a</a>`,
-  'javascript link with entities': (c) => `<a class=press href="&#106;avascript:${c}">a</a>`,
-  'svg link': (c) => `<svg><a class=press href="javascript:${c}"><text y=20>a</text></a></svg>`,
+  'javascript link': (c) => `<a class=press href="javascript:${c};void 0">a</a>`,
+  'javascript link in capitals': (c) => `<a class=press href="JaVaScRiPt:${c};void 0">a</a>`,
+  'javascript link with a tab': (c) => `<a class=press href="java\tscript:${c};void 0">a</a>`,
+  'javascript link with entities': (c) => `<a class=press href="&#106;avascript:${c};void 0">a</a>`,
+  'svg link': (c) => `<svg><a class=press href="javascript:${c};void 0"><text y=20>a</text></a></svg>`,
   'onclick': (c) => `<b class=press onclick="${c}">a</b>`,
 };
 
@@ -81,7 +81,7 @@ const VARIANTS = [
   (call) => `top.${call}`,
   (call) => `globalThis.${call}`,
   (call) => `(0,${call})`,
-  (call) => `void${'\u0020'.trim()}(${call})`,
+  (call) => `void(${call})`,
   (call) => `!${call}`,
   (call) => `[${call}]`,
   (call) => `{${call}}`,
