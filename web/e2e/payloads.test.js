@@ -62,9 +62,9 @@ test('the payloads work where nothing is sanitised', async () => {
   assert.ok(N_TECHNIQUES >= 60 && list.length >= 1500, `${N_TECHNIQUES} techniques, ${list.length} payloads`);
   const fired = await firedOnControl(list);
   const techniques = new Set(list.filter((_, n) => fired.has(n)).map((one) => one.name));
-  const idle = [...new Set(list.map((one) => one.name))].filter((name) => !techniques.has(name));
+  const idle = list.filter((_, n) => !fired.has(n)).map((one) => one.text);
   console.log(`control page: ${fired.size} of ${list.length} payloads fired, ${techniques.size} of ${N_TECHNIQUES} techniques`);
-  assert.ok(fired.size >= 0.9 * list.length, `${fired.size} of ${list.length}; idle: ${idle.join(', ')}`);
+  assert.ok(fired.size >= 0.9 * list.length, `${fired.size} of ${list.length}; idle: ${idle.slice(0, 20).join('\n')}`);
 });
 
 // Shows messages with `texts`, presses everything in them, and gives what happened.
