@@ -26,7 +26,8 @@ TEST(Dispatch, TellsAWrongMethodFromAnUnknownPath) {
   const Match wrong = find_endpoint("GET", "/v1/chat/completions");
   EXPECT_EQ(wrong.endpoint, nullptr);
   EXPECT_EQ(wrong.allowed_methods, "POST");
-  for (const char* path : {"/chat", "/v1/models/", "/v1", "/health/", "/healthy", "*", "/V1/models"}) {
+  for (const char* path :
+       {"/chat", "/v1/models/", "/v1", "/health/", "/healthy", "*", "/V1/models"}) {
     const Match unknown = find_endpoint("GET", path);
     EXPECT_EQ(unknown.endpoint, nullptr) << path;
     EXPECT_EQ(unknown.allowed_methods, "") << path;

@@ -175,6 +175,18 @@ test('a full queue keeps the question and offers another try', async () => {
   await s.ended(s.answers(page).first());
 });
 
+test('a chat that is too long for the model says so, and goes on as the person chooses', async () => {
+  const id = await s.chatWith(server, ['a long story '.repeat(900), 'yes'], 'too long');
+  const page = await s.openPage(person, `/chat/${id}`);
+  await s.composer(page).fill('and then?');
+  await s.composer(page).press('Enter');
+  await page.getByRole('alert').getByText('no longer fits into the context of plain').waitFor();
+  await page.getByRole('button', { name: 'New chat with this question' }).click();
+  await s.eventually(() => s.composer(page).inputValue(), 'and then?');
+  await s.composer(page).press('Enter');
+  await s.ended(s.answers(page).first());
+});
+
 test('the details tell tokens and speed', async () => {
   const page = await s.openPage(person);
   await s.chooseModel(page, 'long');
@@ -302,6 +314,28 @@ test('instructions and memories are kept and reach the model', async () => {
   await page.getByText('Nothing is remembered.').waitFor();
   await page.getByRole('textbox', { name: 'Custom instructions' }).fill('');
   await page.getByRole('button', { name: 'Save' }).click();
+});
+
+test('a person takes all data along, and deletes it', async () => {
+  const own = await s.startServer();
+  await s.chatWith(own, ['to be taken along', 'yes'], 'mine');
+  const self = await s.newPerson(browser, own);
+  const page = await s.openPage(self, '/settings');
+  const [file] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('button', { name: 'Download my data' }).click(),
+  ]);
+  const text = (await (await file.createReadStream()).toArray()).join('');
+  assert.ok(JSON.parse(text).messages.some((one) => one.content === 'to be taken along'));
+  await page.getByRole('button', { name: 'Delete my data' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete my data' }).click();
+  await page.getByText('Your data is deleted.').waitFor();
+  await page.getByRole('link', { name: 'Back to the chat' }).click();
+  await page.getByText('No chats yet.').waitFor();
+  assert.deepEqual((await s.call(own, 'GET', '/api/chats')).data, []);
+  s.assertNoProblems(self);
+  await self.context.close();
+  await own.stop();
 });
 
 test('language and theme are chosen and stay', async () => {

@@ -93,3 +93,6 @@ export const removeMemory = (memory: string) => request<unknown>('DELETE', `/api
 export const readSettings = () => request<ChatSettings>('GET', '/api/me/settings');
 export const writeSettings = (settings: ChatSettings) =>
   request<ChatSettings>('PUT', '/api/me/settings', { body: settings });
+
+export const readData = () => request<unknown>('GET', '/api/me/data');
+export const removeData = () => request<unknown>('DELETE', '/api/me/data');
