@@ -63,7 +63,7 @@ const began = Date.now();
 await s.composer(page).fill('write much');
 await s.composer(page).press('Enter');
 await s.stopButton(page).waitFor();
-await page.waitForTimeout(10_000);
+await page.waitForTimeout(6_000);
 const length = await page.evaluate(() => document.querySelector('.answer .markdown').textContent.length);
 if (await s.stopButton(page).count()) await s.stopButton(page).click();
 const seconds = (Date.now() - began) / 1000;

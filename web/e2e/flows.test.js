@@ -175,6 +175,17 @@ test('a full queue keeps the question and offers another try', async () => {
   await s.ended(s.answers(page).first());
 });
 
+test('thinking is folded, apart from the answer', async () => {
+  const page = await s.openPage(person);
+  await s.chooseModel(page, 'thinking');
+  const answer = await s.ask(page, 'what is a maru');
+  const fold = answer.getByRole('button', { name: /^Though/ });
+  assert.equal(await fold.getAttribute('aria-expanded'), 'false');
+  await s.eventually(async () => (await answer.locator('.markdown').allInnerTexts()).join('|'), 'A hall.');
+  await fold.click();
+  await answer.getByText('A hall, or a floor?').waitFor();
+});
+
 test('a chat that is too long for the model says so, and goes on as the person chooses', async () => {
   const id = await s.chatWith(server, ['a long story '.repeat(900), 'yes'], 'too long');
   const page = await s.openPage(person, `/chat/${id}`);

@@ -94,6 +94,11 @@ describe('thinking', () => {
     expect(splitThinking('<thi')).toEqual({ thinking: '', isThinking: false, answer: '' });
     expect(splitThinking('<b>')).toEqual({ thinking: '', isThinking: false, answer: '<b>' });
     expect(splitThinking('say <think>')).toEqual({ thinking: '', isThinking: false, answer: 'say <think>' });
+    expect(splitThinking('[THINK]hm[/THINK] yes')).toEqual({ thinking: 'hm', isThinking: false, answer: 'yes' });
+    expect(splitThinking('hm\n</think>\nyes')).toEqual({ thinking: 'hm', isThinking: false, answer: 'yes' });
+    for (const words of ['the marks <think> and </think> are', 'write </think> at the end', 'a <think>\n</think>\nb']) {
+      expect(splitThinking(words)).toEqual({ thinking: '', isThinking: false, answer: words });
+    }
     expect(splitThinking('')).toEqual({ thinking: '', isThinking: false, answer: '' });
   });
 });
