@@ -68,7 +68,6 @@ export const listMessages = (chat: string) =>
   request<Schemas['ChatMessageList']>('GET', `/api/chats/${id(chat)}/messages`);
 export const addMessage = (chat: string, message: { content: string; parent?: string; role?: 'user' | 'assistant' }) =>
   request<ChatMessage>('POST', `/api/chats/${id(chat)}/messages`, { body: message });
-export const findMessage = (message: string) => request<ChatMessage>('GET', `/api/messages/${id(message)}`);
 export const editMessage = (message: string, content: string) =>
   request<ChatMessage>('PATCH', `/api/messages/${id(message)}`, { body: { content } });
 export const startAnswer = (question: string, settings: ChatSettings = {}) =>
