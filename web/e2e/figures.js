@@ -18,7 +18,7 @@ await page.addInitScript(() => {
 });
 const longTasks = () => page.evaluate(() => globalThis.longTasks.splice(0));
 
-const chat = await s.chatWith(server, Array.from({ length: N_MESSAGES }, (_, i) => `${i}. ${words}`), 'long');
+const chat = await s.chatWith(server, Array.from({ length: N_MESSAGES }, (_, i) => `no${i} ${words}`), 'long');
 const opened = [];
 for (let i = 0; i < 5; ++i) {
   await page.goto('/settings');
@@ -38,7 +38,7 @@ for (let i = 0; i < 5; ++i) {
           };
           look();
         }),
-      { at: `/chat/${chat}`, last: `${N_MESSAGES - 1}.` },
+      { at: `/chat/${chat}`, last: `no${N_MESSAGES - 1} ` },
     ),
   );
 }
