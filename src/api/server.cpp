@@ -179,10 +179,12 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(
   impl->context->encoders = options.encoders;
   if (options.chats) {
     options.chats->runs->end_with_credentials_of(impl->context->sign_in);
-    options.chats->runs->on_usage([weak = std::weak_ptr(impl->context)](
-                                      const std::string& model, const engine::Usage& usage) {
+    const auto count = [weak = std::weak_ptr(impl->context)](const std::string& model,
+                                                             const engine::Usage& usage) {
       if (const auto context = weak.lock()) context->metrics.count_usage(model, usage);
-    });
+    };
+    options.chats->runs->on_usage(count);
+    options.chats->titles->on_usage(count);
   }
   impl->workers = std::make_unique<Workers>(options.n_workers, kMaxQueuedTasks);
   impl->slow_worker = std::make_unique<Workers>(1, kMaxSlowTasks);

@@ -12,6 +12,7 @@ Result<std::shared_ptr<ChatServices>> ChatServices::start(
   services->personal = std::make_shared<Personal>(database, services->changes, clock);
   MARU_RETURN_IF_ERROR(services->chats->recover());
   services->runs = std::make_shared<Runs>(database, generation, metering, services->changes, clock);
+  services->titles = std::make_shared<Titles>(database, generation, metering, services->changes);
   return services;
 }
 

@@ -10,6 +10,7 @@
 #include "service/metering.h"
 #include "service/personal.h"
 #include "service/runs.h"
+#include "service/titles.h"
 #include "store/database.h"
 
 namespace maru::service {
@@ -19,6 +20,7 @@ struct ChatServices {
   std::shared_ptr<Chats> chats;
   std::shared_ptr<Personal> personal;
   std::shared_ptr<Runs> runs;
+  std::shared_ptr<Titles> titles;
 
   // Before anybody is served; mends what a crash left (Chats::recover). `metering` may be null.
   static Result<std::shared_ptr<ChatServices>> start(

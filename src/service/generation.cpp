@@ -109,6 +109,16 @@ std::string end_of(const text::Tokenizer& tokenizer, const std::vector<text::Tok
   return end;
 }
 
+// The prompt and what of the answer is there already.
+Result<std::vector<text::TokenId>> tokens_with(const GenerationService& service,
+                                               const ServedModel& model, const Prompt& prompt,
+                                               const std::string& begun) {
+  if (begun.empty()) return service.prompt_tokens(model, prompt);
+  MARU_ASSIGN_OR_RETURN(auto pieces, service.render_chat(model, std::get<ChatPrompt>(prompt)));
+  pieces.push_back({begun, false});
+  return chat_tokens(model, pieces);
+}
+
 // What outlives the service while the engine still calls handlers.
 struct Running {
   std::mutex mutex;
@@ -215,7 +225,8 @@ Result<PreparedRequest> GenerationService::prepare(GenerationRequest request) co
                  "the list of models says what is served", "model"};
   }
   const bool is_chat = std::holds_alternative<ChatPrompt>(request.prompt);
-  MARU_ASSIGN_OR_RETURN(std::vector<text::TokenId> tokens, prompt_tokens(*model, request.prompt));
+  MARU_ASSIGN_OR_RETURN(std::vector<text::TokenId> tokens,
+                        tokens_with(*this, *model, request.prompt, request.begun));
   MARU_ASSIGN_OR_RETURN(
       const uint32_t budget,
       answer_budget(
@@ -238,7 +249,7 @@ Result<PreparedRequest> GenerationService::prepare(GenerationRequest request) co
   AnswerOptions& options = parts->options;
   options.stop = std::move(request.stop);
   options.logprobs = request.logprobs;
-  options.starts_text = is_chat;
+  options.starts_text = is_chat && request.begun.empty();
   options.echo = request.echo;
   if (request.echo) {
     options.prompt = tokens;

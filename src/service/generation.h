@@ -40,6 +40,7 @@ struct GenerationRequest {
   std::string model;
   Identity identity;  // whose it is: fairness, limits, what cached prefixes it may share
   Prompt prompt;
+  std::string begun;                      // of the answer to a chat: it goes on from here
   std::optional<uint32_t> max_tokens;     // none: what the context leaves
   std::optional<uint32_t> context_limit;  // less context than the model has, for this caller
   std::vector<std::string> stop;

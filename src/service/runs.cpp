@@ -1,121 +1,16 @@
 #include "service/runs.h"
 
-#include <future>
-#include <random>
 #include <thread>
 #include <unordered_map>
 
 #include "base/json.h"
 #include "base/log.h"
-#include "base/random.h"
-#include "service/attached_files.h"
+#include "service/answer_plan.h"
 #include "service/chats.h"
 #include "service/run.h"
-#include "store/assistants.h"
-#include "store/memories.h"
 
 namespace maru::service {
 namespace {
-
-// What an answer is made from.
-struct Plan {
-  Chat chat;
-  std::vector<Message> branch;
-  ChatSettings settings;
-  std::string instructions;  // of assistant, chat and memories
-};
-
-uint64_t random_seed() {
-  thread_local std::mt19937_64 random{std::random_device{}()};
-  return random();
-}
-
-void add_paragraph(std::string& text, const std::string& paragraph) {
-  if (paragraph.empty()) return;
-  if (!text.empty()) text += "\n\n";
-  text += paragraph;
-}
-
-Status check_branch(const std::vector<Message>& branch) {
-  for (const Message& message : branch) {
-    if (message.state == "running") {
-      return Error{ErrorCode::kConflict, "the branch is still being written",
-                   "wait for the answer, or stop it"};
-    }
-  }
-  if (branch.back().role == "assistant") {
-    return Error{ErrorCode::kInvalidArgument, "the message is an answer itself",
-                 "ask for another answer at the message before it", "message"};
-  }
-  return {};
-}
-
-Result<Plan> make_plan(store::Transaction& t, const Identity& identity, const std::string& owner,
-                       const std::string& message_id, const ChatSettings& over) {
-  Plan plan;
-  MARU_ASSIGN_OR_RETURN(plan.branch, store::branch_of(t, owner, message_id));
-  if (plan.branch.empty()) return no_such("message", message_id);
-  MARU_RETURN_IF_ERROR(check_branch(plan.branch));
-  MARU_ASSIGN_OR_RETURN(auto chat, store::find_chat(t, owner, plan.branch.back().chat_id));
-  if (!chat) return no_such("message", message_id);
-  plan.chat = std::move(*chat);
-  MARU_RETURN_IF_ERROR(put_files_first(t, owner, plan.branch));
-  MARU_ASSIGN_OR_RETURN(const std::string preferences, store::read_preferences(t, owner));
-  const ChatSettings of_person = read_settings(preferences);
-  const ChatSettings of_chat = merge(read_settings(plan.chat.settings), over);
-  ChatSettings of_assistant;
-  if (const auto& id = of_chat.assistant_id; id && !id->empty()) {
-    MARU_ASSIGN_OR_RETURN(const auto assistant,
-                          store::find_assistant(t, owner, identity.group_ids, *id));
-    if (!assistant) return no_such("assistant", *id);
-    of_assistant = read_settings(assistant->settings);
-    plan.instructions = assistant->instructions;
-  }
-  plan.settings = merge(merge(of_person, of_assistant), of_chat);
-  add_paragraph(plan.instructions, plan.settings.system.value_or(""));
-  if (plan.settings.use_memories.value_or(true)) {
-    MARU_ASSIGN_OR_RETURN(const auto memories, store::list_memories(t, owner));
-    std::string known;
-    for (const store::Memory& memory : memories) known += "- " + memory.content + "\n";
-    if (!known.empty()) add_paragraph(plan.instructions, "About the person:\n" + known);
-  }
-  return plan;
-}
-
-Json template_messages(const Plan& plan) {
-  Json messages = Json::array();
-  std::string system = plan.instructions;
-  size_t begin = 0;
-  for (; begin < plan.branch.size() && plan.branch[begin].role == "system"; ++begin) {
-    add_paragraph(system, plan.branch[begin].content);
-  }
-  if (!system.empty()) messages.push_back(Json{{"role", "system"}, {"content", system}});
-  for (size_t i = begin; i < plan.branch.size(); ++i) {
-    const Message& message = plan.branch[i];
-    messages.push_back(Json{{"role", message.role}, {"content", message.content}});
-  }
-  return messages;
-}
-
-GenerationRequest make_request(const Plan& plan, const Identity& identity,
-                               const std::string& model) {
-  const ChatSettings& settings = plan.settings;
-  GenerationRequest request;
-  request.model = model;
-  request.identity = identity;
-  ChatPrompt prompt;
-  prompt.messages = std::make_shared<const Json>(template_messages(plan));
-  request.prompt = std::move(prompt);
-  if (settings.max_tokens) request.max_tokens = static_cast<uint32_t>(*settings.max_tokens);
-  request.stop = settings.stop.value_or(std::vector<std::string>());
-  engine::SamplingParams& sampling = request.sampling;
-  if (settings.temperature) sampling.temperature = static_cast<float>(*settings.temperature);
-  if (settings.top_p) sampling.top_p = static_cast<float>(*settings.top_p);
-  if (settings.min_p) sampling.min_p = static_cast<float>(*settings.min_p);
-  if (settings.top_k) sampling.top_k = static_cast<decltype(sampling.top_k)>(*settings.top_k);
-  sampling.seed = settings.seed ? static_cast<uint64_t>(*settings.seed) : random_seed();
-  return request;
-}
 
 Message new_answer(const std::string& id, const std::string& chat_id, const std::string& parent_id,
                    const std::string& model) {
@@ -127,6 +22,30 @@ Message new_answer(const std::string& id, const std::string& chat_id, const std:
   message.model = model;
   message.state = "running";
   return message;
+}
+
+Error is_being_written() {
+  return {ErrorCode::kConflict, "the branch is still being written",
+          "wait for the answer, or stop it"};
+}
+
+Error is_an_answer() {
+  return {ErrorCode::kInvalidArgument, "the message is an answer itself",
+          "ask for another answer at the message before it", "message"};
+}
+
+// Only what was cut goes on: by a limit of tokens, by its reader or by a failure.
+Status check_goes_on(const Message& message) {
+  if (message.state == "running") return is_being_written();
+  const auto extra = parse_json(message.extra);
+  const bool is_cut = message.state != "complete" ||
+                      (extra && extra->is_object() && extra->value("finish", Json()) == "length");
+  if (message.role == "assistant" && is_cut && !message.content.empty() &&
+      !message.parent_id.empty()) {
+    return {};
+  }
+  return Error{ErrorCode::kInvalidArgument, "the message is no answer that was cut",
+               "ask for another answer at the message before it", "message"};
 }
 
 }  // namespace
@@ -155,55 +74,34 @@ struct Runs::Impl {
     const auto found = running.find(id);
     return found == running.end() || found->second->owner() != owner ? nullptr : found->second;
   }
-  void add(const std::shared_ptr<Run>& run) {
+  // False if this message is being written already.
+  bool add(const std::shared_ptr<Run>& run) {
     const std::lock_guard lock(mutex);
-    running[run->id()] = run;
+    return running.try_emplace(run->id(), run).second;
   }
   void remove(const std::string& id) {
     const std::lock_guard lock(mutex);
     running.erase(id);
   }
 
-  Result<const ServedModel*> choose_model(const Identity& identity,
-                                          const ChatSettings& settings) const;
-  Status admit(Run& run, Admission admission, Refusal& refusal);
+  Status admit(Run& run, const Admission& admission, Refusal& refusal);
   Status store_message(const std::string& owner, Message& message);
   void watch(const Identity& identity, const std::shared_ptr<Run>& run);
-  Result<Message> launch(const std::shared_ptr<Run>& run, PreparedRequest prepared,
-                         Message message);
+  Status launch(const std::shared_ptr<Run>& run, PreparedRequest prepared, int64_t seq);
+  Result<Message> begin(const std::shared_ptr<Run>& run, PreparedRequest prepared, Message message);
+  Result<Message> go_on(const std::shared_ptr<Run>& run, PreparedRequest prepared,
+                        const Message& before, Message message);
+  Status update_message(const std::string& owner, const Message& message);
   Status write(store::Transaction& t, const Run& run, const Run::Taken& taken);
   void report(const Run::Taken& taken);
   void save_all();
 };
 
-// The one that is set, or the first that the caller may use.
-Result<const ServedModel*> Runs::Impl::choose_model(const Identity& identity,
-                                                    const ChatSettings& settings) const {
-  const std::string wanted = settings.model.value_or("");
-  for (const ServedModel& model : generation->models()) {
-    if ((wanted.empty() || model.name == wanted) && identity.may_use_model(model.name)) {
-      return &model;
-    }
-  }
-  return Error{ErrorCode::kNotFound, "the model '" + wanted + "' is not served here",
-               "GET /v1/models lists what is", "model"};
-}
-
-// Waits until the usage row is on the disk.
-Status Runs::Impl::admit(Run& run, Admission admission, Refusal& refusal) {
-  const auto opened = std::make_shared<std::promise<Status>>();
-  std::future<Status> result = opened->get_future();
-  MeterHandlers handlers;
-  handlers.on_opened = [opened](const Status& status) { opened->set_value(status); };
-  handlers.on_ready = [ring = bell] { ring->ring(); };
-  const int64_t tokens_in = admission.tokens_in;
-  auto meter = metering->admit(admission, std::move(handlers), refusal);
-  if (!meter) return refusal.error;
-  if (const Status status = result.get(); !status) {
-    refusal = meter->refusal();
-    return status.error();
-  }
-  run.set_meter(std::move(meter), tokens_in);
+Status Runs::Impl::admit(Run& run, const Admission& admission, Refusal& refusal) {
+  if (!metering) return {};
+  MARU_ASSIGN_OR_RETURN(auto meter,
+                        open_meter(*metering, admission, [ring = bell] { ring->ring(); }, refusal));
+  run.set_meter(std::move(meter), admission.tokens_in);
   return {};
 }
 
@@ -232,31 +130,61 @@ Status Runs::Impl::store_message(const std::string& owner, Message& message) {
   });
 }
 
-Result<Message> Runs::Impl::launch(const std::shared_ptr<Run>& run, PreparedRequest prepared,
-                                   Message message) {
-  MARU_RETURN_IF_ERROR(store_message(run->owner(), message));
-  add(run);
-  run->set_stored(message.seq);
+// The run has its place; its message says "running".
+Status Runs::Impl::launch(const std::shared_ptr<Run>& run, PreparedRequest prepared, int64_t seq) {
+  run->set_stored(seq);
   // The engine's thread must not be the last to hold what holds the meter.
   const auto id = generation->submit(std::move(prepared),
                                      [weak = std::weak_ptr(run)](const GenerationEvent& event) {
                                        if (const auto held = weak.lock()) held->on_event(event);
                                      });
-  if (id) {
-    run->set_generation(*id);
-    // A limit may have ended it before its id was known to who cancels.
-    if (run->take_needs_cancel()) generation->cancel(*id);
-    changes->announce(run->owner(), {"message", message.id, message.chat_id});
-    return message;
+  if (!id) {
+    remove(run->id());
+    run->refuse();
+    return id.error();
   }
-  remove(message.id);
-  run->refuse();
+  run->set_generation(*id);
+  // A limit may have ended it before its id was known to who cancels.
+  if (run->take_needs_cancel()) generation->cancel(*id);
+  changes->announce(run->owner(), {"message", run->id(), run->chat_id()});
+  return {};
+}
+
+Result<Message> Runs::Impl::begin(const std::shared_ptr<Run>& run, PreparedRequest prepared,
+                                  Message message) {
+  MARU_RETURN_IF_ERROR(store_message(run->owner(), message));
+  add(run);
+  const Status launched = launch(run, std::move(prepared), message.seq);
+  if (launched) return message;
   const Status removed = database->write([&](store::Transaction& t) -> Status {
     MARU_RETURN_IF_ERROR(store::remove_message(t, run->owner(), message.id));
     return {};
   });
   if (!removed) log_error("a refused answer could not be removed: {}", removed.error().message);
-  return id.error();
+  return launched.error();
+}
+
+Status Runs::Impl::update_message(const std::string& owner, const Message& message) {
+  return database->write([&](store::Transaction& t) -> Status {
+    MARU_ASSIGN_OR_RETURN(const bool is_there, store::update_message(t, owner, message));
+    if (!is_there) return no_such("message", message.id);
+    return {};
+  });
+}
+
+Result<Message> Runs::Impl::go_on(const std::shared_ptr<Run>& run, PreparedRequest prepared,
+                                  const Message& before, Message message) {
+  if (!add(run)) return is_being_written();
+  if (const Status status = update_message(run->owner(), message); !status) {
+    remove(run->id());
+    return status.error();
+  }
+  const Status launched = launch(run, std::move(prepared), message.seq);
+  if (launched) return message;
+  if (const Status status = update_message(run->owner(), before); !status) {
+    log_error("a refused continuation could not be undone: {}", status.error().message);
+  }
+  return launched.error();
 }
 
 // A message that was deleted meanwhile is no failure.
@@ -339,29 +267,48 @@ Result<store::Message> Runs::start(const Identity& identity, const std::string& 
                                    const std::string& message_id, const ChatSettings& over,
                                    Refusal& refusal) {
   const std::string owner = owner_of(identity);
-  Plan plan;
+  AnswerPlan plan;
   MARU_RETURN_IF_ERROR(impl_->database->read([&](store::Transaction& t) -> Status {
     MARU_ASSIGN_OR_RETURN(plan, make_plan(t, identity, owner, message_id, over));
     return {};
   }));
-  MARU_ASSIGN_OR_RETURN(const ServedModel* const model,
-                        impl_->choose_model(identity, plan.settings));
-  GenerationRequest request = make_request(plan, identity, model->name);
-  Admission admission{random_id("msg_"), request_id, model->name, 0, spender_of(identity), {}};
-  if (impl_->metering) {
-    Limits& limits = impl_->metering->limits();
-    admission.pass = limits.pass_of(admission.spender);
-    request.context_limit = limits.context_of(admission.pass, model->context_length);
-  }
-  MARU_ASSIGN_OR_RETURN(PreparedRequest prepared, impl_->generation->prepare(std::move(request)));
-  admission.tokens_in = prepared.n_prompt;
-
-  Message message = new_answer(admission.id, plan.chat.id, message_id, model->name);
+  if (plan.branch.back().role == "assistant") return is_an_answer();
+  MARU_ASSIGN_OR_RETURN(Order order, make_order(*impl_->generation, impl_->metering.get(), identity,
+                                                request_id, plan, {}));
+  Message message = new_answer(order.admission.id, plan.chat.id, message_id, order.admission.model);
   message.created_at = impl_->clock();
   const auto run = std::make_shared<Run>(owner, message, impl_->bell);
-  if (impl_->metering) MARU_RETURN_IF_ERROR(impl_->admit(*run, std::move(admission), refusal));
+  MARU_RETURN_IF_ERROR(impl_->admit(*run, order.admission, refusal));
   impl_->watch(identity, run);
-  return impl_->launch(run, std::move(prepared), std::move(message));
+  return impl_->begin(run, std::move(order.prepared), std::move(message));
+}
+
+Result<store::Message> Runs::go_on(const Identity& identity, const std::string& request_id,
+                                   const std::string& message_id, const ChatSettings& over,
+                                   Refusal& refusal) {
+  const std::string owner = owner_of(identity);
+  AnswerPlan plan;
+  Message before;
+  const Status planned = impl_->database->read([&](store::Transaction& t) -> Status {
+    MARU_ASSIGN_OR_RETURN(auto found, store::find_message(t, owner, message_id));
+    if (!found) return no_such("message", message_id);
+    MARU_RETURN_IF_ERROR(check_goes_on(*found));
+    before = std::move(*found);
+    ChatSettings settings = over;
+    if (!settings.model && !before.model.empty()) settings.model = before.model;
+    MARU_ASSIGN_OR_RETURN(plan, make_plan(t, identity, owner, before.parent_id, settings));
+    return {};
+  });
+  MARU_RETURN_IF_ERROR(planned);
+  MARU_ASSIGN_OR_RETURN(Order order, make_order(*impl_->generation, impl_->metering.get(), identity,
+                                                request_id, plan, before.content));
+  Message message = before;
+  message.state = "running";
+  message.model = order.admission.model;
+  const auto run = std::make_shared<Run>(owner, message, impl_->bell);
+  MARU_RETURN_IF_ERROR(impl_->admit(*run, order.admission, refusal));
+  impl_->watch(identity, run);
+  return impl_->go_on(run, std::move(order.prepared), before, std::move(message));
 }
 
 Status Runs::stop(const std::string& owner, const std::string& message_id) {

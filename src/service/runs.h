@@ -59,6 +59,11 @@ class Runs {
   Result<store::Message> start(const Identity& identity, const std::string& request_id,
                                const std::string& message_id, const ChatSettings& over,
                                Refusal& refusal);
+  // Goes on with an answer that was cut (stopped, failed, at its limit of tokens), in its own
+  // words. Gives the message ("running"). Errors: those of start(); kInvalidArgument (it is whole).
+  Result<store::Message> go_on(const Identity& identity, const std::string& request_id,
+                               const std::string& message_id, const ChatSettings& over,
+                               Refusal& refusal);
   // What was written stays. An answer that has ended is left alone. Errors: kNotFound.
   Status stop(const std::string& owner, const std::string& message_id);
   // All of the person; to be called before things are deleted.

@@ -174,6 +174,49 @@ TEST_F(RunsTest, StopKeepsWhatWasWritten) {
   EXPECT_TRUE(runs_->stop("ann", message->id));
 }
 
+TEST_F(RunsTest, AnAnswerThatWasCutGoesOnInItsOwnWords) {
+  const auto message = start();
+  ASSERT_TRUE(message);
+  Refusal refusal;
+  const auto go_on = [&] { return runs_->go_on(ann_, "r", message->id, {}, refusal); };
+  EXPECT_EQ(go_on().error().code, ErrorCode::kConflict);
+  Reader first;
+  auto handle = follow(message->id, 0, first);
+  engine_->send_text("half, ");
+  engine_->send_finished(engine::FinishReason::kLength, {.prompt_tokens = 8, .new_tokens = 6});
+  ASSERT_TRUE(first.wait_for_end());
+  const auto before = chats_->find_message("ann", message->id);
+
+  engine_->refusal = {ErrorCode::kRateLimited, "full", ""};
+  EXPECT_EQ(go_on().error().code, ErrorCode::kRateLimited);
+  EXPECT_EQ(chats_->find_message("ann", message->id)->state, "complete");
+  EXPECT_EQ(chats_->find_message("ann", message->id)->extra, before->extra);
+  engine_->refusal = {};
+
+  const auto going = go_on();
+  ASSERT_TRUE(going) << going.error().to_string();
+  EXPECT_EQ(going->id, message->id);
+  EXPECT_EQ(going->state, "running");
+  EXPECT_EQ(prompt(), "user:hi\nhalf, ");
+  EXPECT_EQ(go_on().error().code, ErrorCode::kConflict);
+  Reader second;
+  second.text = first.text;
+  handle = follow(message->id, first.text.size(), second);
+  engine_->send_text("and whole 그리고");
+  engine_->send_finished(engine::FinishReason::kEndToken, {.prompt_tokens = 14, .new_tokens = 9});
+  ASSERT_TRUE(second.wait_for_end());
+  EXPECT_EQ(second.text, "half, and whole 그리고");
+  const auto saved = chats_->find_message("ann", message->id);
+  EXPECT_EQ(saved->content, second.text);
+  EXPECT_EQ(saved->state, "complete");
+  EXPECT_THAT(saved->extra, ::testing::HasSubstr(R"("prompt_tokens":14)"));
+  EXPECT_EQ(chats_->search("ann", "half 그리고", "", 5)->found.size(), 1u);
+  EXPECT_EQ(chats_->list_messages("ann", chat_)->size(), 2u);
+
+  EXPECT_EQ(go_on().error().param, "message");  // it is whole
+  EXPECT_EQ(runs_->go_on(ann_, "r", question_, {}, refusal).error().param, "message");
+}
+
 TEST_F(RunsTest, NobodyReachesAnothersRun) {
   const auto message = start();
   ASSERT_TRUE(message);
@@ -185,6 +228,7 @@ TEST_F(RunsTest, NobodyReachesAnothersRun) {
   bob.user_id = "bob";
   Refusal refusal;
   EXPECT_EQ(runs_->start(bob, "r", question_, {}, refusal).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(runs_->go_on(bob, "r", message->id, {}, refusal).error().code, ErrorCode::kNotFound);
   EXPECT_TRUE(engine_->wait_for_cancels(0).empty());
 }
 

@@ -37,7 +37,9 @@ for (const language of ['en', 'ko']) {
     await s.ended(answer);
     await s.eventually(() => answer.locator('.markdown').innerText(), PLAIN);
     assert.match(page.url(), /\/chat\/chat_/);
-    await s.chatList(page, words).getByRole('link', { name: language === 'ko' ? /마루가/ : /What is/ }).waitFor();
+    // The model gives the chat its title; this one answers everything alike.
+    await s.chatList(page, words).getByRole('link', { name: PLAIN }).first().waitFor();
+    await s.eventually(() => page.title(), `${PLAIN} – Maru`);
     assert.equal(await composer.inputValue(), '');
     s.assertNoProblems(self);
     await self.context.close();
@@ -69,10 +71,10 @@ test('an answer is given again, by another model, and the first one stays', asyn
   const answer = s.answers(page).first();
   await answer.getByRole('button', { name: 'Answer again with another model' }).click();
   await page.getByRole('menuitemradio', { name: 'parameters' }).click();
-  await page.getByText('temperature=', { exact: false }).waitFor();
+  await answer.getByText('temperature=', { exact: false }).waitFor();
   await s.ended(answer);
   await answer.getByRole('button', { name: 'Previous version' }).click();
-  await page.getByText(PLAIN).waitFor();
+  await answer.getByText(PLAIN).waitFor();
   const feedback = await s.call(server, 'GET', '/api/feedback');
   assert.ok(feedback.data.some((one) => one.kind === 'regeneration'));
 });
@@ -150,6 +152,37 @@ test('Stop stops, and what was written stays', async () => {
   assert.match(await answer.locator('.markdown').innerText(), /^and so on/);
   await answer.getByText('Stopped.').waitFor();
   await s.sendButton(page).waitFor();
+});
+
+test('an answer that was cut goes on in its own words', async () => {
+  const page = await s.openPage(person);
+  await s.chooseModel(page, 'long');
+  await s.composer(page).fill('on and on');
+  await s.composer(page).press('Enter');
+  const answer = s.answers(page).first();
+  const text = () => answer.locator('.markdown').innerText();
+  await page.waitForFunction(() => (document.querySelector('.answer .markdown')?.textContent ?? '').length > 20);
+  await s.stopButton(page).click();
+  await s.ended(answer, 'stopped');
+  const before = await text();
+  const other = await s.openPage(person, page.url()); // sees it go on too
+  await s.ended(s.answers(other).first(), 'stopped');
+  await answer.getByRole('button', { name: 'Continue' }).click();
+  for (const tab of [page, other]) {
+    await tab.waitForFunction(
+      (n) => (document.querySelector('.answer .markdown')?.textContent ?? '').length > n + 20,
+      before.length,
+    );
+  }
+  await s.stopButton(page).click();
+  await s.ended(answer, 'stopped');
+  await s.ended(s.answers(other).first(), 'stopped');
+  const { content } = await s.call(server, 'GET', `/api/messages/${await answer.getAttribute('data-message')}`);
+  assert.ok(content.trim().startsWith(before));
+  for (const tab of [page, other]) {
+    await s.eventually(() => s.answers(tab).first().locator('.markdown').innerText(), content.trim());
+  }
+  assert.equal(await s.answers(page).count(), 1);
 });
 
 test('an answer that fails in the middle says so, and can be asked for again', async () => {

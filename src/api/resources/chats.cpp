@@ -98,6 +98,17 @@ void remove_chat(const Call& call) {
   answer_deleted(call, call.context->chats->chats->remove(owner(call), id));
 }
 
+// The chat changes when the title is there.
+void make_title(const Call& call) {
+  if (!read_body(call, {})) return;
+  service::Refusal refusal;
+  const auto started = call.context->chats->titles->start(call.identity, call.request.id,
+                                                          call.path_arguments[0], refusal);
+  if (started) return answer(call, Json{{"started", *started}}, 202);
+  if (!refusal.error.message.empty()) return call.fail(to_api_error(refusal));
+  fail(call, started.error());
+}
+
 void list_folders(const Call& call) {
   const auto folders = call.context->chats->chats->list_folders(owner(call));
   if (!folders) return fail(call, folders.error());
@@ -178,6 +189,8 @@ constexpr Endpoint kEndpoints[] = {
     {"find_chat", "GET", "/api/chats/{chat}", Run::kWorker, kAccess, with_chats<find_chat>},
     {"change_chat", "PATCH", "/api/chats/{chat}", Run::kWorker, kAccess, with_chats<change_chat>},
     {"remove_chat", "DELETE", "/api/chats/{chat}", Run::kWorker, kAccess, with_chats<remove_chat>},
+    {"make_title", "POST", "/api/chats/{chat}/title", Run::kWorker, kAccess,
+     with_chats<make_title>},
     {"list_folders", "GET", "/api/folders", Run::kWorker, kAccess, with_chats<list_folders>},
     {"add_folder", "POST", "/api/folders", Run::kWorker, kAccess, with_chats<add_folder>},
     {"rename_folder", "PATCH", "/api/folders/{folder}", Run::kWorker, kAccess,

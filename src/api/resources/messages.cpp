@@ -80,7 +80,9 @@ void remove_message(const Call& call) {
   answer_deleted(call, call.context->chats->chats->remove_message(owner(call), id));
 }
 
-void start_answer(const Call& call) {
+// `begin` is what Runs does with a message and settings.
+template <auto begin>
+void run_answer(const Call& call, int status) {
   const auto body = read_body(call, settings_fields());
   if (!body) return;
   Problems problems;
@@ -88,12 +90,15 @@ void start_answer(const Call& call) {
   const service::ChatSettings settings = parse_settings(reader);
   if (problems.any()) return call.fail(problems.first());
   service::Refusal refusal;
-  const auto message = call.context->chats->runs->start(call.identity, call.request.id,
-                                                        call.path_arguments[0], settings, refusal);
-  if (message) return answer(call, message_json(*message), 201);
+  const auto message = (*call.context->chats->runs.*begin)(
+      call.identity, call.request.id, call.path_arguments[0], settings, refusal);
+  if (message) return answer(call, message_json(*message), status);
   if (!refusal.error.message.empty()) return call.fail(to_api_error(refusal));
   fail(call, message.error());
 }
+
+void start_answer(const Call& call) { run_answer<&service::Runs::start>(call, 201); }
+void continue_answer(const Call& call) { run_answer<&service::Runs::go_on>(call, 200); }
 
 void stop_answer(const Call& call) {
   const Status status = call.context->chats->runs->stop(owner(call), call.path_arguments[0]);
@@ -179,6 +184,8 @@ constexpr Endpoint kEndpoints[] = {
      with_chats<remove_message>},
     {"start_answer", "POST", "/api/messages/{message}/answer", Run::kWorker, kAccess,
      with_chats<start_answer>},
+    {"continue_answer", "POST", "/api/messages/{message}/continue", Run::kWorker, kAccess,
+     with_chats<continue_answer>},
     {"stop_answer", "POST", "/api/messages/{message}/stop", Run::kWorker, kAccess,
      with_chats<stop_answer>},
     {"follow_answer", "GET", "/api/messages/{message}/events", Run::kWorker, kAccess,

@@ -50,6 +50,8 @@ export interface ChatChange {
 }
 export const changeChat = (chat: string, change: ChatChange) =>
   request<Chat>('PATCH', `/api/chats/${id(chat)}`, { body: change });
+export const makeTitle = (chat: string) =>
+  request<{ started: boolean }>('POST', `/api/chats/${id(chat)}/title`, { body: {} });
 export const removeChat = (chat: string) => request<unknown>('DELETE', `/api/chats/${id(chat)}`);
 
 export const listFolders = () => request<Schemas['FolderList']>('GET', '/api/folders');
@@ -72,6 +74,8 @@ export const editMessage = (message: string, content: string) =>
   request<ChatMessage>('PATCH', `/api/messages/${id(message)}`, { body: { content } });
 export const startAnswer = (question: string, settings: ChatSettings = {}) =>
   request<ChatMessage>('POST', `/api/messages/${id(question)}/answer`, { body: settings });
+export const continueAnswer = (message: string) =>
+  request<ChatMessage>('POST', `/api/messages/${id(message)}/continue`, { body: {} });
 export const stopAnswer = (message: string) => request<unknown>('POST', `/api/messages/${id(message)}/stop`);
 
 export type FeedbackKind = 'thumb' | 'edit' | 'regeneration' | 'vote';

@@ -90,9 +90,14 @@ export class Conversation {
     await this.#answer(question);
   }
 
-  // The answer ran into its limit of tokens: the model is asked to go on.
-  async goOn(): Promise<boolean> {
-    return this.send(t('answer.continuePrompt'));
+  // An answer that was cut goes on in its own words.
+  async goOn(answer: Entry): Promise<void> {
+    if (this.running) return;
+    await toasts.trying(async () => {
+      answer.restart(await api.continueAnswer(answer.id));
+      toasts.announce(t('announce.answering'));
+      answer.follow((ended) => this.#onEnded(ended));
+    });
   }
 
   // Both the old words and the new stay, as branches.
@@ -165,6 +170,11 @@ export class Conversation {
 
   #onEnded(entry: Entry): void {
     toasts.announce(t(entry.state === 'failed' ? 'announce.failed' : 'announce.answered'));
+    const isFirst = this.branch.filter((one) => one.role === 'assistant').length === 1;
+    // The title comes as a change of the chat; without one it keeps its first words.
+    if (entry.state === 'complete' && isFirst && this.chat && !this.isTemporary) {
+      void api.makeTitle(this.chat.id).catch(() => {});
+    }
   }
 
   #add(message: api.ChatMessage): Entry {
@@ -195,10 +205,15 @@ export class Conversation {
   async #reconcile(): Promise<void> {
     const id = this.chat?.id;
     if (!id) return;
+    const ended = new Set([...this.#entries.values()].filter((entry) => !entry.isRunning));
     const { data } = await api.listMessages(id).catch(() => ({ data: null }));
     if (!data || this.chat?.id !== id || this.isSending) return;
     const before = this.#entries;
     const entries = new Map(data.map((message) => [message.id, before.get(message.id) ?? new Entry(message)]));
+    for (const message of data) {
+      const entry = before.get(message.id);
+      if (entry && ended.has(entry) && message.state === 'running') entry.restart(message);
+    }
     before.forEach((entry) => !entries.has(entry.id) && entry.unfollow());
     const isAtEnd = this.leaf === null || (this.children.get(this.leaf) ?? []).length === 0;
     this.#entries = entries;

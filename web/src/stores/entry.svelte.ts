@@ -30,6 +30,12 @@ export class Entry {
     return this.state === 'running';
   }
 
+  // It is being written again, from its end on.
+  restart(message: ChatMessage): void {
+    this.state = message.state;
+    this.extra = null;
+  }
+
   // Goes on from what is there.
   follow(onEnded: (entry: Entry) => void): void {
     if (this.#endFollow || !this.isRunning) return;

@@ -1,0 +1,158 @@
+#include "service/answer_plan.h"
+
+#include <future>
+#include <random>
+
+#include "base/json.h"
+#include "base/random.h"
+#include "service/attached_files.h"
+#include "service/chats.h"
+#include "store/assistants.h"
+#include "store/memories.h"
+
+namespace maru::service {
+namespace {
+
+uint64_t random_seed() {
+  thread_local std::mt19937_64 random{std::random_device{}()};
+  return random();
+}
+
+void add_paragraph(std::string& text, const std::string& paragraph) {
+  if (paragraph.empty()) return;
+  if (!text.empty()) text += "\n\n";
+  text += paragraph;
+}
+
+Status check_branch(const std::vector<Message>& branch) {
+  for (const Message& message : branch) {
+    if (message.state != "running") continue;
+    return Error{ErrorCode::kConflict, "the branch is still being written",
+                 "wait for the answer, or stop it"};
+  }
+  return {};
+}
+
+Json template_messages(const AnswerPlan& plan) {
+  Json messages = Json::array();
+  std::string system = plan.instructions;
+  size_t begin = 0;
+  for (; begin < plan.branch.size() && plan.branch[begin].role == "system"; ++begin) {
+    add_paragraph(system, plan.branch[begin].content);
+  }
+  if (!system.empty()) messages.push_back(Json{{"role", "system"}, {"content", system}});
+  for (size_t i = begin; i < plan.branch.size(); ++i) {
+    const Message& message = plan.branch[i];
+    messages.push_back(Json{{"role", message.role}, {"content", message.content}});
+  }
+  return messages;
+}
+
+Result<const ServedModel*> choose_model(const GenerationService& generation,
+                                        const Identity& identity, const std::string& wanted) {
+  for (const ServedModel& model : generation.models()) {
+    if ((wanted.empty() || model.name == wanted) && identity.may_use_model(model.name)) {
+      return &model;
+    }
+  }
+  return Error{ErrorCode::kNotFound, "the model '" + wanted + "' is not served here",
+               "GET /v1/models lists what is", "model"};
+}
+
+}  // namespace
+
+Result<AnswerPlan> make_plan(store::Transaction& t, const Identity& identity,
+                             const std::string& owner, const std::string& message_id,
+                             const ChatSettings& over) {
+  AnswerPlan plan;
+  MARU_ASSIGN_OR_RETURN(plan.branch, store::branch_of(t, owner, message_id));
+  if (plan.branch.empty()) return no_such("message", message_id);
+  MARU_RETURN_IF_ERROR(check_branch(plan.branch));
+  MARU_ASSIGN_OR_RETURN(auto chat, store::find_chat(t, owner, plan.branch.back().chat_id));
+  if (!chat) return no_such("message", message_id);
+  plan.chat = std::move(*chat);
+  MARU_RETURN_IF_ERROR(put_files_first(t, owner, plan.branch));
+  MARU_ASSIGN_OR_RETURN(const std::string preferences, store::read_preferences(t, owner));
+  const ChatSettings of_person = read_settings(preferences);
+  const ChatSettings of_chat = merge(read_settings(plan.chat.settings), over);
+  ChatSettings of_assistant;
+  if (const auto& id = of_chat.assistant_id; id && !id->empty()) {
+    MARU_ASSIGN_OR_RETURN(const auto assistant,
+                          store::find_assistant(t, owner, identity.group_ids, *id));
+    if (!assistant) return no_such("assistant", *id);
+    of_assistant = read_settings(assistant->settings);
+    plan.instructions = assistant->instructions;
+  }
+  plan.settings = merge(merge(of_person, of_assistant), of_chat);
+  add_paragraph(plan.instructions, plan.settings.system.value_or(""));
+  if (plan.settings.use_memories.value_or(true)) {
+    MARU_ASSIGN_OR_RETURN(const auto memories, store::list_memories(t, owner));
+    std::string known;
+    for (const store::Memory& memory : memories) known += "- " + memory.content + "\n";
+    if (!known.empty()) add_paragraph(plan.instructions, "About the person:\n" + known);
+  }
+  return plan;
+}
+
+Result<GenerationRequest> make_request(const GenerationService& generation, const AnswerPlan& plan,
+                                       const Identity& identity) {
+  const ChatSettings& settings = plan.settings;
+  MARU_ASSIGN_OR_RETURN(const ServedModel* const model,
+                        choose_model(generation, identity, settings.model.value_or("")));
+  GenerationRequest request;
+  request.model = model->name;
+  request.identity = identity;
+  ChatPrompt prompt;
+  prompt.messages = std::make_shared<const Json>(template_messages(plan));
+  request.prompt = std::move(prompt);
+  if (settings.max_tokens) request.max_tokens = static_cast<uint32_t>(*settings.max_tokens);
+  request.stop = settings.stop.value_or(std::vector<std::string>());
+  engine::SamplingParams& sampling = request.sampling;
+  if (settings.temperature) sampling.temperature = static_cast<float>(*settings.temperature);
+  if (settings.top_p) sampling.top_p = static_cast<float>(*settings.top_p);
+  if (settings.min_p) sampling.min_p = static_cast<float>(*settings.min_p);
+  if (settings.top_k) sampling.top_k = static_cast<decltype(sampling.top_k)>(*settings.top_k);
+  sampling.seed = settings.seed ? static_cast<uint64_t>(*settings.seed) : random_seed();
+  return request;
+}
+
+Result<Order> make_order(const GenerationService& generation, Metering* metering,
+                         const Identity& identity, const std::string& request_id,
+                         GenerationRequest request) {
+  Admission admission{random_id("msg_"), request_id, request.model, 0, spender_of(identity), {}};
+  if (metering != nullptr) {
+    Limits& limits = metering->limits();
+    admission.pass = limits.pass_of(admission.spender);
+    const uint32_t context = generation.find_model(request.model)->context_length;
+    request.context_limit = limits.context_of(admission.pass, context);
+  }
+  MARU_ASSIGN_OR_RETURN(PreparedRequest prepared, generation.prepare(std::move(request)));
+  admission.tokens_in = prepared.n_prompt;
+  return Order{std::move(prepared), std::move(admission)};
+}
+
+Result<Order> make_order(const GenerationService& generation, Metering* metering,
+                         const Identity& identity, const std::string& request_id,
+                         const AnswerPlan& plan, const std::string& begun) {
+  MARU_ASSIGN_OR_RETURN(GenerationRequest request, make_request(generation, plan, identity));
+  request.begun = begun;
+  return make_order(generation, metering, identity, request_id, std::move(request));
+}
+
+Result<std::unique_ptr<Meter>> open_meter(Metering& metering, const Admission& admission,
+                                          std::function<void()> on_ready, Refusal& refusal) {
+  const auto opened = std::make_shared<std::promise<Status>>();
+  std::future<Status> result = opened->get_future();
+  MeterHandlers handlers;
+  handlers.on_opened = [opened](const Status& status) { opened->set_value(status); };
+  handlers.on_ready = std::move(on_ready);
+  auto meter = metering.admit(admission, std::move(handlers), refusal);
+  if (!meter) return refusal.error;
+  if (const Status status = result.get(); !status) {
+    refusal = meter->refusal();
+    return status.error();
+  }
+  return meter;
+}
+
+}  // namespace maru::service
