@@ -78,6 +78,8 @@ Json assistant_json(const service::Assistant& assistant, const std::string& owne
               {"instructions", assistant.instructions},
               {"settings", stored(assistant.settings)},
               {"group", or_null(assistant.group_id)},
+              {"picture", assistant.picture},
+              {"starters", stored(assistant.starters)},
               {"own", assistant.user_id == owner},
               {"created_at", assistant.created_at},
               {"updated_at", assistant.updated_at}};
@@ -88,6 +90,14 @@ Json memory_json(const service::Memory& memory) {
               {"content", memory.content},
               {"created_at", memory.created_at},
               {"updated_at", memory.updated_at}};
+}
+
+Json prompt_json(const service::SavedPrompt& prompt) {
+  return Json{{"id", prompt.id},
+              {"name", prompt.name},
+              {"content", prompt.content},
+              {"created_at", prompt.created_at},
+              {"updated_at", prompt.updated_at}};
 }
 
 Json share_json(const service::Share& share) {

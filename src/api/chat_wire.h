@@ -23,6 +23,7 @@ Json file_json(const service::File& file);
 Json feedback_json(const service::Feedback& feedback);
 Json assistant_json(const service::Assistant& assistant, const std::string& owner);
 Json memory_json(const service::Memory& memory);
+Json prompt_json(const service::SavedPrompt& prompt);
 Json share_json(const service::Share& share);
 Json snippet_json(const text::SearchSnippet& snippet);
 Json run_event_json(const service::RunEvent& event);

@@ -62,6 +62,19 @@ struct NewMessage {
   std::vector<std::string> file_ids = {};
 };
 
+// A chat of another program, or of another Maru.
+struct ImportedMessage {
+  std::optional<size_t> parent = {};  // place of an earlier one; none: a beginning
+  std::string role = "user", content = {}, model = {};
+  int64_t created_at = 0;  // 0: that of the chat
+};
+struct ImportedChat {
+  std::string title = {};
+  int64_t created_at = 0;  // 0: now
+  std::vector<ImportedMessage> messages = {};
+  std::optional<size_t> leaf = {};  // the message that is shown; none: the last
+};
+
 struct FoundMessage {
   std::string message_id = {}, chat_id = {}, chat_title = {};
   int64_t created_at = 0;
@@ -80,6 +93,8 @@ class Chats {
         Clock clock = unix_milliseconds);
 
   Result<Chat> add(const std::string& owner, const NewChat& wish);
+  // All of it or nothing. Times that lie ahead become now.
+  Result<Chat> import_chat(const std::string& owner, const ImportedChat& wish);
   Result<Chat> find(const std::string& owner, const std::string& id) const;
   Result<ChatPage> list(const std::string& owner, const ChatQuery& query) const;
   Result<Chat> change(const std::string& owner, const std::string& id, const ChatChange& change);

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <map>
+#include <string_view>
 
 #include "base/json.h"
 #include "base/random.h"
@@ -25,16 +28,83 @@ Status found_or(const Result<bool>& result, const char* what, const std::string&
   return {};
 }
 
+// A few letters (an emoji), or an image that a page may show as it is.
+Status check_picture(const std::string& picture) {
+  constexpr size_t kLetters = 16;
+  if (!picture.starts_with("data:")) return check_length(picture, 0, kLetters, "picture");
+  for (const std::string_view kind : {"png", "jpeg", "webp"}) {
+    const std::string begin = fmt::format("data:image/{};base64,", kind);
+    if (!picture.starts_with(begin) || picture.size() > kMaxPictureBytes) continue;
+    constexpr std::string_view kBase64 =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
+    if (picture.find_first_not_of(kBase64, begin.size()) == std::string::npos) return {};
+  }
+  return Error{ErrorCode::kInvalidArgument,
+               fmt::format("the picture is no PNG, JPEG or WebP of at most {} bytes as a data URL",
+                           kMaxPictureBytes),
+               "send a smaller one", "picture"};
+}
+
+// A vote names two answers to one question, and keeps whose they were.
+Status complete_vote(store::Transaction& t, const std::string& owner, const store::Message& answer,
+                     std::string& detail) {
+  MARU_ASSIGN_OR_RETURN(Json json, parse_json(detail));
+  const std::string over = json.value("over", "");
+  MARU_ASSIGN_OR_RETURN(const auto other, store::find_message(t, owner, over));
+  if (!other) return no_such("message", over);
+  if (other->parent_id != answer.parent_id || other->id == answer.id ||
+      answer.role != "assistant" || other->role != "assistant") {
+    return Error{ErrorCode::kInvalidArgument, "the two are no answers to one question",
+                 "vote between answers to the same message", "over"};
+  }
+  json["model"] = answer.model;
+  json["over_model"] = other->model;
+  detail = dump_json(json);
+  return {};
+}
+
+// The vote's part of the counts, if it can be read.
+void count_vote(const std::string& detail, const Identity& identity,
+                std::map<std::array<std::string, 3>, VoteCount>& counts) {
+  const auto json = parse_json(detail);
+  if (!json || !json->is_object()) return;
+  std::string model = json->value("model", ""), over = json->value("over_model", "");
+  const std::string topic = json->value("topic", "other");
+  const bool is_tie = json->value("tie", false);
+  if (model.empty() || over.empty() || model == over) return;
+  if (!identity.may_use_model(model) || !identity.may_use_model(over)) return;
+  if (is_tie && over < model) std::swap(model, over);
+  VoteCount& count = counts[{topic, model, over}];
+  count.topic = topic;
+  count.model = model;
+  count.over = over;
+  (is_tie ? count.ties : count.wins) += 1;
+}
+
 Status check_assistant(const Identity& identity, const AssistantWish& wish) {
   MARU_RETURN_IF_ERROR(check_length(wish.name, 1, kMaxNameCharacters, "name"));
   MARU_RETURN_IF_ERROR(
       check_length(wish.instructions, 0, kMaxInstructionCharacters, "instructions"));
+  MARU_RETURN_IF_ERROR(check_picture(wish.picture));
+  if (wish.starters.size() > kMaxStarters) return too_many("starters", kMaxStarters);
+  for (const std::string& starter : wish.starters) {
+    MARU_RETURN_IF_ERROR(check_length(starter, 1, kMaxStarterCharacters, "starters"));
+  }
   const auto& groups = identity.group_ids;
   if (wish.group_id.empty() ||
       std::find(groups.begin(), groups.end(), wish.group_id) != groups.end())
     return {};
   return Error{ErrorCode::kForbidden, "the group is none of yours", "share with a group you are in",
                "group"};
+}
+
+void take_wish(Assistant& assistant, const AssistantWish& wish) {
+  assistant.group_id = wish.group_id;
+  assistant.name = wish.name;
+  assistant.instructions = wish.instructions;
+  assistant.settings = dump_json(settings_json(wish.settings));
+  assistant.picture = wish.picture;
+  assistant.starters = dump_json(Json(wish.starters));
 }
 
 }  // namespace
@@ -108,15 +178,19 @@ Result<Feedback> Personal::add_feedback(const std::string& owner, const Feedback
   feedback.kind = wish.kind;
   feedback.detail = wish.detail;
   feedback.created_at = clock_();
-  MARU_RETURN_IF_ERROR(database_->write([&](store::Transaction& t) -> Status {
+  const Status written = database_->write([&](store::Transaction& t) -> Status {
     MARU_ASSIGN_OR_RETURN(const auto branch, store::branch_of(t, owner, wish.message_id));
     Json context = Json::array();
     for (const store::Message& message : branch) {
       if (message.id != wish.message_id) context.push_back(message.id);
     }
     feedback.context = dump_json(context);
+    if (wish.kind == "vote" && !branch.empty()) {
+      MARU_RETURN_IF_ERROR(complete_vote(t, owner, branch.back(), feedback.detail));
+    }
     return store::add_feedback(t, feedback);
-  }));
+  });
+  MARU_RETURN_IF_ERROR(written);
   changes_->announce(owner, {"feedback", feedback.id, {}});
   return feedback;
 }
@@ -126,6 +200,23 @@ Result<std::vector<Feedback>> Personal::list_feedback(const std::string& owner,
   return reading<std::vector<Feedback>>(*database_, [&](store::Transaction& t) {
     return store::list_feedback(t, owner, message_id);
   });
+}
+
+Result<std::vector<Feedback>> Personal::list_feedback_of_chat(const std::string& owner,
+                                                              const std::string& chat_id) const {
+  return reading<std::vector<Feedback>>(*database_, [&](store::Transaction& t) {
+    return store::list_feedback_of_chat(t, owner, chat_id);
+  });
+}
+
+Result<std::vector<VoteCount>> Personal::count_votes(const Identity& identity) const {
+  MARU_ASSIGN_OR_RETURN(const auto details,
+                        reading<std::vector<std::string>>(*database_, store::list_votes));
+  std::map<std::array<std::string, 3>, VoteCount> counts;
+  for (const std::string& detail : details) count_vote(detail, identity, counts);
+  std::vector<VoteCount> list;
+  for (auto& [key, count] : counts) list.push_back(std::move(count));
+  return list;
 }
 
 Status Personal::remove_feedback(const std::string& owner, const std::string& id) {
@@ -141,10 +232,7 @@ Result<Assistant> Personal::add_assistant(const Identity& identity, const Assist
   Assistant assistant;
   assistant.id = random_id("asst_");
   assistant.user_id = owner_of(identity);
-  assistant.group_id = wish.group_id;
-  assistant.name = wish.name;
-  assistant.instructions = wish.instructions;
-  assistant.settings = dump_json(settings_json(wish.settings));
+  take_wish(assistant, wish);
   assistant.created_at = assistant.updated_at = clock_();
   MARU_RETURN_IF_ERROR(database_->write([&](store::Transaction& t) -> Status {
     MARU_ASSIGN_OR_RETURN(const auto own, store::list_assistants(t, assistant.user_id, {}));
@@ -179,10 +267,7 @@ Result<Assistant> Personal::change_assistant(const Identity& identity, const std
       writing<Assistant>(*database_, [&](store::Transaction& t) -> Result<Assistant> {
         MARU_ASSIGN_OR_RETURN(auto found, store::find_assistant(t, owner, {}, id));
         if (!found) return no_such("assistant", id);
-        found->group_id = wish.group_id;
-        found->name = wish.name;
-        found->instructions = wish.instructions;
-        found->settings = dump_json(settings_json(wish.settings));
+        take_wish(*found, wish);
         found->updated_at = clock_();
         MARU_RETURN_IF_ERROR(found_or(store::update_assistant(t, *found), "assistant", id));
         return std::move(*found);
@@ -233,6 +318,46 @@ Status Personal::remove_memory(const std::string& owner, const std::string& id) 
     return found_or(store::remove_memory(t, owner, id), "memory", id);
   }));
   changes_->announce(owner, {"memory", id, {}});
+  return {};
+}
+
+Result<SavedPrompt> Personal::add_prompt(const std::string& owner, const std::string& name,
+                                         const std::string& content) {
+  MARU_RETURN_IF_ERROR(check_length(name, 1, kMaxNameCharacters, "name"));
+  MARU_RETURN_IF_ERROR(check_length(content, 1, kMaxPromptCharacters, "content"));
+  const int64_t now = clock_();
+  const SavedPrompt prompt{random_id("prompt_"), owner, name, content, now, now};
+  MARU_RETURN_IF_ERROR(database_->write([&](store::Transaction& t) -> Status {
+    MARU_ASSIGN_OR_RETURN(const auto all, store::list_prompts(t, owner));
+    if (all.size() >= kMaxPrompts) return too_many("prompts", kMaxPrompts);
+    return store::add_prompt(t, prompt);
+  }));
+  changes_->announce(owner, {"prompt", prompt.id, {}});
+  return prompt;
+}
+
+Result<std::vector<SavedPrompt>> Personal::list_prompts(const std::string& owner) const {
+  return reading<std::vector<SavedPrompt>>(
+      *database_, [&](store::Transaction& t) { return store::list_prompts(t, owner); });
+}
+
+Status Personal::change_prompt(const std::string& owner, const std::string& id,
+                               const std::string& name, const std::string& content) {
+  MARU_RETURN_IF_ERROR(check_length(name, 1, kMaxNameCharacters, "name"));
+  MARU_RETURN_IF_ERROR(check_length(content, 1, kMaxPromptCharacters, "content"));
+  const SavedPrompt prompt{id, owner, name, content, 0, clock_()};
+  MARU_RETURN_IF_ERROR(database_->write([&](store::Transaction& t) {
+    return found_or(store::update_prompt(t, prompt), "prompt", id);
+  }));
+  changes_->announce(owner, {"prompt", id, {}});
+  return {};
+}
+
+Status Personal::remove_prompt(const std::string& owner, const std::string& id) {
+  MARU_RETURN_IF_ERROR(database_->write([&](store::Transaction& t) {
+    return found_or(store::remove_prompt(t, owner, id), "prompt", id);
+  }));
+  changes_->announce(owner, {"prompt", id, {}});
   return {};
 }
 
@@ -301,6 +426,7 @@ Result<Personal::Everything> Personal::everything(const std::string& owner) cons
     MARU_ASSIGN_OR_RETURN(all.assistants, store::list_assistants(t, owner, {}));
     MARU_ASSIGN_OR_RETURN(all.memories, store::list_memories(t, owner));
     MARU_ASSIGN_OR_RETURN(all.shares, store::list_shares(t, owner));
+    MARU_ASSIGN_OR_RETURN(all.prompts, store::list_prompts(t, owner));
     MARU_ASSIGN_OR_RETURN(const std::string settings, store::read_preferences(t, owner));
     all.settings = read_settings(settings);
     return all;

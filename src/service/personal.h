@@ -19,6 +19,7 @@
 #include "store/files.h"
 #include "store/memories.h"
 #include "store/messages.h"
+#include "store/prompts.h"
 #include "store/shares.h"
 
 namespace maru::service {
@@ -27,11 +28,14 @@ using store::Assistant;
 using store::Feedback;
 using store::File;
 using store::Memory;
+using store::SavedPrompt;
 using store::Share;
 
 inline constexpr size_t kMaxFileBytes = size_t{20} << 20, kMaxBytesOfFiles = size_t{1} << 30;
 inline constexpr size_t kMaxNameCharacters = 200, kMaxInstructionCharacters = 100'000;
 inline constexpr size_t kMaxMemoryCharacters = 4'000, kMaxMemories = 500, kMaxAssistants = 500;
+inline constexpr size_t kMaxPictureBytes = 64 << 10, kMaxStarters = 8, kMaxStarterCharacters = 500;
+inline constexpr size_t kMaxPrompts = 1'000, kMaxPromptCharacters = 20'000;
 
 struct FeedbackWish {
   std::string message_id = {}, kind = {};
@@ -40,7 +44,14 @@ struct FeedbackWish {
 struct AssistantWish {
   std::string name = {}, instructions = {};
   std::string group_id = {};  // of the person's groups; empty: private
+  std::string picture = {};   // at most 16 characters, or data:image/(png|jpeg|webp);base64,...
+  std::vector<std::string> starters = {};
   ChatSettings settings = {};
+};
+// How often answers of one model were put over another's, as all people of the server voted.
+struct VoteCount {
+  std::string topic = {}, model = {}, over = {};
+  int64_t wins = 0, ties = 0;  // ties: both were as good; counted once for the pair
 };
 struct SharedBranch {
   Share share;
@@ -66,7 +77,11 @@ class Personal {
   // Of one message, or of all if the id is empty.
   Result<std::vector<Feedback>> list_feedback(const std::string& owner,
                                               const std::string& message_id) const;
+  Result<std::vector<Feedback>> list_feedback_of_chat(const std::string& owner,
+                                                      const std::string& chat_id) const;
   Status remove_feedback(const std::string& owner, const std::string& id);
+  // Of models that the caller may use.
+  Result<std::vector<VoteCount>> count_votes(const Identity& identity) const;
 
   Result<Assistant> add_assistant(const Identity& identity, const AssistantWish& wish);
   Result<Assistant> find_assistant(const Identity& identity, const std::string& id) const;
@@ -80,6 +95,13 @@ class Personal {
   Result<std::vector<Memory>> list_memories(const std::string& owner) const;
   Status change_memory(const std::string& owner, const std::string& id, const std::string& content);
   Status remove_memory(const std::string& owner, const std::string& id);
+
+  Result<SavedPrompt> add_prompt(const std::string& owner, const std::string& name,
+                                 const std::string& content);
+  Result<std::vector<SavedPrompt>> list_prompts(const std::string& owner) const;
+  Status change_prompt(const std::string& owner, const std::string& id, const std::string& name,
+                       const std::string& content);
+  Status remove_prompt(const std::string& owner, const std::string& id);
 
   Result<ChatSettings> settings(const std::string& owner) const;
   Status change_settings(const std::string& owner, const ChatSettings& settings);
@@ -101,6 +123,7 @@ class Personal {
     std::vector<Assistant> assistants;
     std::vector<Memory> memories;
     std::vector<Share> shares;
+    std::vector<SavedPrompt> prompts;
     ChatSettings settings;
   };
   Result<Everything> everything(const std::string& owner) const;

@@ -9,7 +9,8 @@ namespace {
 std::string select_usable(std::string_view user_id, std::span<const std::string> group_ids,
                           std::vector<Value>& parameters) {
   std::string sql =
-      "SELECT id, user_id, group_id, name, instructions, settings, created_at, updated_at "
+      "SELECT id, user_id, group_id, name, instructions, settings, picture, starters, created_at, "
+      "updated_at "
       "FROM assistants WHERE (user_id = ?";
   parameters.emplace_back(std::string(user_id));
   for (const std::string& group : group_ids) {
@@ -20,18 +21,19 @@ std::string select_usable(std::string_view user_id, std::span<const std::string>
 }
 
 Assistant read_row(const Row& row) {
-  return {row.text(0), row.text(1), row.text_or_empty(2), row.text(3),
-          row.text(4), row.text(5), row.integer(6),       row.integer(7)};
+  return {row.text(0), row.text(1), row.text_or_empty(2), row.text(3),    row.text(4),
+          row.text(5), row.text(6), row.text(7),          row.integer(8), row.integer(9)};
 }
 
 }  // namespace
 
 Status add_assistant(Transaction& transaction, const Assistant& assistant) {
   MARU_RETURN_IF_ERROR(transaction.execute(
-      "INSERT INTO assistants (id, user_id, group_id, name, instructions, settings, created_at, "
-      "updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+      "INSERT INTO assistants (id, user_id, group_id, name, instructions, settings, picture, "
+      "starters, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       {assistant.id, assistant.user_id, text_or_null(assistant.group_id), assistant.name,
-       assistant.instructions, assistant.settings, assistant.created_at, assistant.updated_at}));
+       assistant.instructions, assistant.settings, assistant.picture, assistant.starters,
+       assistant.created_at, assistant.updated_at}));
   return {};
 }
 
@@ -63,9 +65,10 @@ Result<bool> update_assistant(Transaction& transaction, const Assistant& assista
       const int64_t n,
       transaction.execute(
           "UPDATE assistants SET group_id = ?, name = ?, instructions = ?, settings = ?, "
-          "updated_at = ? WHERE id = ? AND user_id = ?",
+          "picture = ?, starters = ?, updated_at = ? WHERE id = ? AND user_id = ?",
           {text_or_null(assistant.group_id), assistant.name, assistant.instructions,
-           assistant.settings, assistant.updated_at, assistant.id, assistant.user_id}));
+           assistant.settings, assistant.picture, assistant.starters, assistant.updated_at,
+           assistant.id, assistant.user_id}));
   return n == 1;
 }
 

@@ -20,6 +20,8 @@ struct Assistant {
   std::string group_id = {};  // whose members may use it too; empty: private
   std::string name = {}, instructions = {};
   std::string settings = "{}";  // JSON, as those of a chat
+  std::string picture = {};     // a few letters, or an image as a data URL
+  std::string starters = "[]";  // JSON: questions to begin with
   int64_t created_at = 0, updated_at = 0;
 };
 

@@ -27,6 +27,12 @@ Status add_feedback(Transaction& transaction, const Feedback& feedback);
 // The oldest first; of one message, or of all if `message_id` is empty.
 Result<std::vector<Feedback>> list_feedback(Transaction& transaction, std::string_view user_id,
                                             std::string_view message_id);
+// Of all messages of a chat.
+Result<std::vector<Feedback>> list_feedback_of_chat(Transaction& transaction,
+                                                    std::string_view user_id,
+                                                    std::string_view chat_id);
+// What all people's votes say (`detail`), to be counted; of no person's texts.
+Result<std::vector<std::string>> list_votes(Transaction& transaction);
 Result<bool> remove_feedback(Transaction& transaction, std::string_view user_id,
                              std::string_view id);
 

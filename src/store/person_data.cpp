@@ -23,8 +23,8 @@ Status remove_person_data(Transaction& transaction, std::string_view user_id) {
   for (const Row& row : rows) {
     MARU_RETURN_IF_ERROR(remove_chat(transaction, user_id, row.text(0)));
   }
-  for (const char* table :
-       {"folders", "files", "feedback", "assistants", "memories", "shares", "preferences"}) {
+  for (const char* table : {"folders", "files", "feedback", "assistants", "memories", "shares",
+                            "prompts", "preferences"}) {
     MARU_RETURN_IF_ERROR(transaction.execute(
         std::string("DELETE FROM ") + table + " WHERE user_id = ?", {std::string(user_id)}));
   }

@@ -224,3 +224,119 @@ def test_open_pages_hear_of_changes(server, http):
         assert json.loads(next(lines)[6:]) == {"type": "listening"}
         chat = new_chat(http)
         assert json.loads(next(lines)[6:]) == {"type": "changed", "what": "chat", "id": chat, "chat": ""}
+
+
+def two_answers(http, models):
+    question = say(http, new_chat(http), "which one?")
+    ids = [made(http.post(f"/api/messages/{question}/answer", json={"model": model}))["id"] for model in models]
+    return question, ids
+
+
+def test_votes_are_counted_by_topic_and_pair(http):
+    def counts():
+        rows = made(http.get("/api/votes"), 200)["data"]
+        return {(row["topic"], row["model"], row["over"]): (row["wins"], row["ties"]) for row in rows}
+
+    assert counts() == {}
+    for winner, loser, more in (
+        ("plain", "slow", {"topic": "code"}),
+        ("plain", "slow", {"topic": "code"}),
+        ("slow", "plain", {"topic": "code"}),
+        ("slow", "plain", {"tie": True}),
+        ("plain", "slow", {"tie": True}),
+    ):
+        question, (first, second) = two_answers(http, (winner, loser))
+        vote = made(http.post("/api/feedback", json={"message": first, "kind": "vote", "over": second, **more}))
+        assert vote["detail"]["model"] == winner and vote["detail"]["over_model"] == loser
+        wrong = http.post("/api/feedback", json={"message": first, "kind": "vote", "over": question})
+        assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "over")
+    assert counts() == {
+        ("code", "plain", "slow"): (2, 0),
+        ("code", "slow", "plain"): (1, 0),
+        ("other", "plain", "slow"): (0, 2),
+    }
+    wrong = http.post("/api/feedback", json={"message": first, "kind": "vote", "over": second, "topic": "tea"})
+    assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "topic")
+
+
+def test_feedback_of_a_chat_is_found(http):
+    question, (first, second) = two_answers(http, ("plain", "plain"))
+    chat = made(http.get(f"/api/messages/{first}"), 200)["chat"]
+    thumb = {"kind": "thumb", "thumb": "down", "reasons": ["wrong"], "comment": "no hall"}
+    made(http.post("/api/feedback", json={"message": first, **thumb}))
+    found = made(http.get(f"/api/feedback?chat={chat}"), 200)["data"]
+    assert [(one["message"], one["detail"]["reasons"], one["context"]) for one in found] == [
+        (first, ["wrong"], [question])
+    ]
+    assert made(http.get("/api/feedback?chat=chat_none"), 200)["data"] == []
+
+
+def test_prompts_are_kept_by_name(http):
+    ids = [
+        made(http.post("/api/prompts", json={"name": name, "content": "Translate {{text}}"}))["id"]
+        for name in ("nabi", "apple")
+    ]
+    listed = made(http.get("/api/prompts"), 200)["data"]
+    assert [prompt["name"] for prompt in listed] == ["apple", "nabi"]
+    made(http.put(f"/api/prompts/{ids[0]}", json={"name": "zebra", "content": "x"}), 200)
+    made(http.delete(f"/api/prompts/{ids[1]}"), 200)
+    listed = made(http.get("/api/prompts"), 200)["data"]
+    assert [(prompt["name"], prompt["content"]) for prompt in listed] == [("zebra", "x")]
+    assert [prompt["name"] for prompt in made(http.get("/api/me/data"), 200)["prompts"]] == ["zebra"]
+
+
+def test_assistants_have_a_picture_and_starters(http):
+    picture = "data:image/png;base64,iVBORw0KGgo="
+    wish = {"name": "Guide", "picture": picture, "starters": ["What is a maru?"], "settings": {"model": "plain"}}
+    assistant = made(http.post("/api/assistants", json=wish))
+    assert (assistant["picture"], assistant["starters"]) == (picture, ["What is a maru?"])
+    changed = made(http.put(f"/api/assistants/{assistant['id']}", json={"name": "Guide", "picture": "🏠"}), 200)
+    assert (changed["picture"], changed["starters"]) == ("🏠", [])
+    for bad in (
+        "data:image/svg+xml;base64,PHN2Zz4=",
+        "data:text/html,<script>",
+        "data:image/png;base64,a<b",
+        "data:image/png;base64," + "A" * 70_000,
+        "https://example.org/x.png",
+    ):
+        refused = http.post("/api/assistants", json={"name": "x", "picture": bad})
+        assert (refused.status_code, refused.json()["error"]["param"]) == (400, "picture"), bad
+
+
+def test_a_chat_is_imported_as_a_tree(http):
+    messages = [
+        {"role": "user", "content": "제주도 여행 계획", "created_at": 1_700_000_000_000},
+        {"role": "assistant", "content": "one", "parent": 0, "model": "gpt-x", "created_at": 1_700_000_001_000},
+        {"role": "assistant", "content": "two", "parent": 0},
+        {"role": "user", "content": "more", "parent": 1},
+    ]
+    chat = made(http.post("/api/chats/import", json={"messages": messages, "leaf": 2, "created_at": 9_999_999_999_999}))
+    assert chat["title"] == "제주도 여행 계획"
+    listed = made(http.get(f"/api/chats/{chat['id']}/messages"), 200)["data"]
+    ids = [message["id"] for message in listed]
+    assert [message["parent"] for message in listed] == [None, ids[0], ids[0], ids[1]]
+    assert [message["content"] for message in listed] == ["제주도 여행 계획", "one", "two", "more"]
+    assert listed[1]["model"] == "gpt-x" and listed[1]["created_at"] == 1_700_000_001_000
+    assert chat["leaf"] == ids[2]
+    assert chat["created_at"] <= time.time() * 1000 + 1
+    found = made(http.get("/api/search?query=여행"), 200)["data"]
+    assert ids[0] in [hit["message"] for hit in found]
+
+
+@pytest.mark.parametrize(
+    "body, param",
+    [
+        ({"messages": []}, "messages"),
+        ({"messages": [1]}, "messages"),
+        ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].role"),
+        ({"messages": [{"role": "user", "content": "x", "parent": 0}]}, "messages[0].parent"),
+        ({"messages": [{"role": "user", "content": "x", "nonsense": 0}]}, "messages[0].nonsense"),
+        ({"messages": [{"role": "user", "content": "x"}], "leaf": 1}, "leaf"),
+        ({"messages": [{"role": "user", "content": "x"}] * 10_001}, "messages"),
+    ],
+)
+def test_what_cannot_be_imported_is_named(http, body, param):
+    n_before = len(made(http.get("/api/chats?limit=200"), 200)["data"])
+    refused = http.post("/api/chats/import", json=body)
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, param), refused.text
+    assert len(made(http.get("/api/chats?limit=200"), 200)["data"]) == n_before

@@ -88,6 +88,7 @@ def test_other_peoples_things_are_not_found(house):
         "assistant": made(house, "ann", "/api/assistants", name="secret")["id"],
         "memory": made(house, "ann", "/api/memories", content="secret")["id"],
         "share": made(house, "ann", "/api/shares", message=message)["id"],
+        "prompt": made(house, "ann", "/api/prompts", name="secret", content="secret")["id"],
         "feedback": made(house, "ann", "/api/feedback", message=written, kind="thumb", thumb="up")["id"],
     }
     ways = [
@@ -114,6 +115,8 @@ def test_other_peoples_things_are_not_found(house):
         ("DELETE", "/api/assistants/{assistant}", None),
         ("PATCH", "/api/memories/{memory}", {"content": "x"}),
         ("DELETE", "/api/memories/{memory}", None),
+        ("PUT", "/api/prompts/{prompt}", {"name": "x", "content": "x"}),
+        ("DELETE", "/api/prompts/{prompt}", None),
         ("DELETE", "/api/shares/{share}", None),
         ("DELETE", "/api/feedback/{feedback}", None),
         # ids in bodies and queries
@@ -131,6 +134,7 @@ def test_other_peoples_things_are_not_found(house):
             ("PATCH", f"/api/chats/{own}", {"leaf": "{message}"}),
             ("PATCH", f"/api/chats/{own}", {"folder": "{folder}"}),
             ("POST", f"/api/messages/{mine}/answer", {"assistant": "{assistant}"}),
+            ("POST", "/api/feedback", {"message": mine, "kind": "vote", "over": "{message}"}),
         ]
         for method, path, body in ways + own_ways:
             told = []
@@ -147,7 +151,7 @@ def test_other_peoples_things_are_not_found(house):
                 told.append((found.status_code, body_of))
             assert told[0][0] == 404, (method, path, told)
             assert told[0] == told[1], (method, path)
-        for path in ("chats", "folders", "files", "assistants", "memories", "shares", "feedback", "tags", "me/data"):
+        for path in ("chats", "folders", "files", "assistants", "memories", "shares", "prompts", "feedback", "tags", "me/data"):
             listed = ask_for(house, other, "GET", f"/api/{path}", 200).text
             assert "secret" not in listed and not any(one in listed for one in ids.values())
         hits = ask_for(house, other, "GET", "/api/search?query=secret", 200).json()

@@ -68,7 +68,8 @@ void export_data(const Call& call) {
                     {"feedback", array_of(all->feedback, feedback_json)},
                     {"assistants", array_of(all->assistants, assistant)},
                     {"memories", array_of(all->memories, memory_json)},
-                    {"shares", array_of(all->shares, share_json)}});
+                    {"shares", array_of(all->shares, share_json)},
+                    {"prompts", array_of(all->prompts, prompt_json)}});
 }
 
 void remove_data(const Call& call) {

@@ -1,4 +1,6 @@
 // One's own account: profile, password, API keys and sessions. Nothing of others is found here.
+#include <algorithm>
+
 #include "api/account_answers.h"
 #include "api/credential.h"
 
@@ -9,11 +11,19 @@ constexpr Access kOwn{Who::kPerson, Scope::kAccount};
 
 // Also for those who are let in without an account: {"user": null}.
 void show_me(const Call& call) {
-  Json json{{"user", nullptr}, {"scopes", call.identity.scopes.list()}};
+  Json json{{"user", nullptr}, {"scopes", call.identity.scopes.list()}, {"groups", Json::array()}};
   if (call.identity.is_person()) {
     const auto user = call.context->accounts->find_user(call.identity.user_id);
     if (!user) return call.fail(to_api_error(user.error()));
     json["user"] = user_json(*user);
+    const auto groups = call.context->accounts->list_groups();
+    if (!groups) return call.fail(to_api_error(groups.error()));
+    for (const service::GroupView& view : *groups) {
+      const service::Group& group = view.group;
+      const auto& own = call.identity.group_ids;
+      if (std::find(own.begin(), own.end(), group.id) == own.end()) continue;
+      json["groups"].push_back({{"id", group.id}, {"name", group.name}});
+    }
   }
   if (!call.identity.session_id.empty()) {
     const auto credential = read_credential(call.request);

@@ -1,5 +1,8 @@
 // What people keep beside their chats: feedback, assistants, memories, shares and settings.
+#include <algorithm>
+
 #include "api/chat_wire.h"
+#include "api/wire/query.h"
 
 namespace maru::api {
 namespace {
@@ -14,13 +17,16 @@ constexpr FieldSpec kFeedback[] = {
     {"message", Support::kSupported}, {"kind", Support::kSupported},
     {"thumb", Support::kSupported},   {"reasons", Support::kSupported},
     {"comment", Support::kSupported}, {"text", Support::kSupported},
-    {"over", Support::kSupported}};
-constexpr FieldSpec kAssistant[] = {{"name", Support::kSupported},
-                                    {"instructions", Support::kSupported},
-                                    {"group", Support::kSupported},
-                                    {"settings", Support::kSupported}};
+    {"over", Support::kSupported},    {"topic", Support::kSupported},
+    {"tie", Support::kSupported}};
+constexpr FieldSpec kAssistant[] = {
+    {"name", Support::kSupported},     {"instructions", Support::kSupported},
+    {"group", Support::kSupported},    {"picture", Support::kSupported},
+    {"starters", Support::kSupported}, {"settings", Support::kSupported}};
 constexpr FieldSpec kMemory[] = {{"content", Support::kSupported}};
 constexpr FieldSpec kShare[] = {{"message", Support::kSupported}};
+constexpr std::string_view kTopics[] = {"code",      "writing", "translation",
+                                        "reasoning", "facts",   "other"};
 constexpr size_t kMaxReasons = 16, kMaxTextBytes = size_t{1} << 20;
 
 std::string owner(const Call& call) { return service::owner_of(call.identity); }
@@ -61,6 +67,12 @@ Json read_detail(ObjectReader& reader, const std::string& kind) {
     reader.require("text");
   } else if (kind == "vote") {
     reader.require("over");
+    const std::string topic = reader.string("topic").value_or("other");
+    if (std::find(std::begin(kTopics), std::end(kTopics), topic) == std::end(kTopics)) {
+      reader.wrong_value("topic", "must be code, writing, translation, reasoning, facts or other");
+    }
+    detail["topic"] = topic;
+    detail["tie"] = reader.boolean("tie").value_or(false);
   } else if (kind != "regeneration") {
     reader.wrong_value("kind", "must be thumb, edit, regeneration or vote");
   }
@@ -83,12 +95,32 @@ void add_feedback(const Call& call) {
   answer(call, feedback_json(*feedback), 201);
 }
 
+Result<std::vector<service::Feedback>> find_feedback(const Call& call) {
+  MARU_ASSIGN_OR_RETURN(const Query query, Query::parse(call.request.query));
+  MARU_RETURN_IF_ERROR(query.only({"message", "chat"}));
+  MARU_ASSIGN_OR_RETURN(const auto message, query.text("message"));
+  MARU_ASSIGN_OR_RETURN(const auto chat, query.text("chat"));
+  if (chat) return personal(call).list_feedback_of_chat(owner(call), *chat);
+  return personal(call).list_feedback(owner(call), message.value_or(""));
+}
+
 void list_feedback(const Call& call) {
-  const auto message = read_parameter(call, "message");
-  if (!message) return fail(call, message.error());
-  const auto list = personal(call).list_feedback(owner(call), *message);
+  const auto list = find_feedback(call);
   if (!list) return fail(call, list.error());
   answer(call, list_json(*list, feedback_json));
+}
+
+// By topic and pair of models, over all people here: how often one was preferred.
+void count_votes(const Call& call) {
+  const auto counts = personal(call).count_votes(call.identity);
+  if (!counts) return fail(call, counts.error());
+  answer(call, list_json(*counts, [](const service::VoteCount& count) {
+           return Json{{"topic", count.topic},
+                       {"model", count.model},
+                       {"over", count.over},
+                       {"wins", count.wins},
+                       {"ties", count.ties}};
+         }));
 }
 
 void remove_feedback(const Call& call) {
@@ -105,6 +137,8 @@ std::optional<service::AssistantWish> read_assistant(const Call& call) {
   wish.name = reader.string("name").value_or("");
   wish.instructions = reader.string("instructions").value_or("");
   wish.group_id = reader.string("group").value_or("");
+  wish.picture = reader.string("picture").value_or("");
+  wish.starters = parse_strings(reader, "starters", service::kMaxStarters).value_or(wish.starters);
   wish.settings = parse_settings_field(reader).value_or(wish.settings);
   if (!problems.any()) return wish;
   call.fail(problems.first());
@@ -219,6 +253,7 @@ constexpr Endpoint kEndpoints[] = {
     {"add_feedback", "POST", "/api/feedback", Run::kWorker, kChats, with_chats<add_feedback>},
     {"remove_feedback", "DELETE", "/api/feedback/{feedback}", Run::kWorker, kChats,
      with_chats<remove_feedback>},
+    {"count_votes", "GET", "/api/votes", Run::kWorker, kChats, with_chats<count_votes>},
     {"list_assistants", "GET", "/api/assistants", Run::kWorker, kAssistants,
      with_chats<list_assistants>},
     {"add_assistant", "POST", "/api/assistants", Run::kWorker, kAssistants,
