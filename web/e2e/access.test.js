@@ -58,6 +58,30 @@ const PAGES = {
   ],
   'the shortcuts': ['/', (page) => page.getByRole('button', { name: /^(Shortcuts|단축키)$/ }).click()],
   'the settings': ['/settings', async () => {}],
+  'reasons for a thumb': [
+    async () => `/chat/${await s.chatWith(server, ['A question', 'An answer'])}`,
+    async (page) => {
+      await page.getByRole('button', { name: /^(Bad answer|아쉬운 답변)$/ }).last().click();
+      await page.getByRole('dialog').getByRole('checkbox').first().waitFor();
+    },
+  ],
+  'two answers side by side': [
+    '/',
+    async (page) => {
+      await page.getByRole('button', { name: /^(Side by side with|나란히 비교: 상대 고르기)$/ }).click();
+      await page.getByRole('menuitemradio', { name: /parameters/ }).click();
+      await page.locator('#composer').fill('hm');
+      await page.locator('#composer').press('Enter');
+      await page.getByRole('button', { name: /^(A is better|A가 더 낫습니다)$/ }).click();
+      await page.getByRole('link', { name: /^(Ratings of the models|모델 평가)$/ }).waitFor();
+    },
+  ],
+  'the ratings': [
+    '/ratings',
+    async (page) => {
+      await page.getByRole('row', { name: /^plain/ }).waitFor();
+    },
+  ],
 };
 
 for (const language of ['en', 'ko']) {
@@ -67,7 +91,7 @@ for (const language of ['en', 'ko']) {
       const page = await s.openPage(person);
       await page.evaluate((value) => localStorage.setItem('maru.theme', value), theme);
       for (const [name, [at, act]] of Object.entries(PAGES)) {
-        await page.goto(typeof at === 'function' ? at() : at);
+        await page.goto(typeof at === 'function' ? await at() : at);
         await page.waitForFunction(() => document.querySelector('main h1, article'));
         await act(page);
         assert.deepEqual(await findings(page), [], name);

@@ -28,6 +28,9 @@ void page_asset(const Call& call) { send_file(call, call.request.path); }
 constexpr Endpoint kEndpoints[] = {
     {"page", "GET", "/", Run::kInline, kPublic, page},
     {"page_chat", "GET", "/chat/{chat}", Run::kInline, kPublic, page},
+    {"page_library", "GET", "/library", Run::kInline, kPublic, page},
+    {"page_ratings", "GET", "/ratings", Run::kInline, kPublic, page},
+    {"page_shared", "GET", "/shared/{token}", Run::kInline, kPublic, page},
     {"page_login", "GET", "/login", Run::kInline, kPublic, page},
     {"page_settings", "GET", "/settings", Run::kInline, kPublic, page},
     {"page_asset", "GET", "/assets/{file}", Run::kInline, kPublic, page_asset},

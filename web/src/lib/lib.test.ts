@@ -7,6 +7,8 @@ import { nextLength } from './smooth';
 import { fenceOf, isTextFile } from './text_files';
 import { splitThinking } from './thinking';
 import { branchOf, childrenOf, newestLeaf } from './tree';
+import { ratingsOf, wilson } from './ratings';
+import { guessTopic } from './topics';
 
 describe('ByteText', () => {
   const whole = 'a마루👋🏽é';
@@ -152,4 +154,45 @@ describe('text files', () => {
     const text = fenceOf('a.md', 'x\n````\ny');
     expect(text).toBe('a.md\n`````md\nx\n````\ny\n`````');
   });
+});
+
+describe('ratings', () => {
+  const count = (model: string, over: string, wins: number, ties = 0, topic = 'code') => ({ topic, model, over, wins, ties });
+
+  it("have Wilson's interval", () => {
+    // Figures of the formula by hand: 8 of 10, and none of 4.
+    expect(wilson(8, 10).low).toBeCloseTo(0.4902, 3);
+    expect(wilson(8, 10).high).toBeCloseTo(0.9433, 3);
+    expect(wilson(0, 4).low).toBe(0);
+    expect(wilson(0, 4).high).toBeCloseTo(0.4899, 3);
+    expect(wilson(0, 0)).toEqual({ low: 0, high: 1 });
+  });
+
+  it('count ties as half, for both, and only the topic', () => {
+    const counts = [count('a', 'b', 3), count('b', 'a', 1), count('a', 'b', 0, 2), count('b', 'c', 5, 0, 'facts')];
+    const code = ratingsOf(counts, 'code');
+    expect(code.map(({ model, votes, share }) => [model, votes, share])).toEqual([
+      ['a', 6, 4 / 6],
+      ['b', 6, 2 / 6],
+    ]);
+    expect(ratingsOf(counts, null).map(({ model, votes }) => [model, votes])).toEqual([
+      ['a', 6],
+      ['b', 11],
+      ['c', 5],
+    ]);
+    expect(ratingsOf([], null)).toEqual([]);
+  });
+});
+
+describe('topics', () => {
+  it.each([
+    ['Fix this:\n```js\nf()\n```', 'code'],
+    ['파이썬 함수를 설명해 줘', 'code'],
+    ['Translate “hall” into Korean', 'translation'],
+    ['이 문장을 영어로 번역해 줘', 'translation'],
+    ['What is 17 * 23?', 'reasoning'],
+    ['생일 편지를 써 줘', 'writing'],
+    ['Who built the palace?', 'facts'],
+    ['hm', 'other'],
+  ])('%s', (question, topic) => expect(guessTopic(question)).toBe(topic));
 });

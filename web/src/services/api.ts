@@ -9,6 +9,8 @@ export type ChatMessage = Schemas['ChatMessage'];
 export type RunExtra = Schemas['RunExtra'];
 export type Folder = Schemas['Folder'];
 export type FoundMessage = Schemas['FoundMessage'];
+export type Feedback = Schemas['Feedback'];
+export type VoteCount = Schemas['VoteCount'];
 export type Memory = Schemas['Memory'];
 export type Model = Schemas['Model'];
 export type User = Schemas['User'];
@@ -83,9 +85,17 @@ export const addFeedback = (feedback: {
   message: string;
   kind: FeedbackKind;
   thumb?: 'up' | 'down';
+  reasons?: string[];
+  comment?: string;
   text?: string;
   over?: string;
-}) => request<{ id: string }>('POST', '/api/feedback', { body: feedback });
+  topic?: string;
+  tie?: boolean;
+}) => request<Feedback>('POST', '/api/feedback', { body: feedback });
+export const listFeedback = (chat: string) =>
+  request<Schemas['FeedbackList']>('GET', '/api/feedback', { query: { chat } });
+export const removeFeedback = (feedback: string) => request<unknown>('DELETE', `/api/feedback/${id(feedback)}`);
+export const countVotes = () => request<Schemas['VoteCountList']>('GET', '/api/votes');
 
 export const listMemories = () => request<Schemas['MemoryList']>('GET', '/api/memories');
 export const addMemory = (content: string) => request<Memory>('POST', '/api/memories', { body: { content } });

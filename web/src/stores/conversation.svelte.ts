@@ -5,6 +5,8 @@ import { t } from '../i18n/index.svelte';
 import { chats } from './chats.svelte';
 import { Entry } from './entry.svelte';
 import { models } from './models.svelte';
+import { Opinions } from './opinions.svelte';
+import { pairs } from './pairs.svelte';
 import { preferences } from './preferences.svelte';
 import { router } from './router.svelte';
 import { describe, toasts } from './toasts.svelte';
@@ -18,13 +20,22 @@ export class Conversation {
   leaf = $state<string | null>(null);
   // The question without an answer, and why it has none.
   failure = $state.raw<{ question: string; error: unknown } | null>(null);
+  // The model that answers beside the chat's own; '': any other; null: none.
+  rival = $state<string | null>(null);
+  readonly opinions = new Opinions();
   #entries = $state.raw(new Map<string, Entry>());
   #newModel = $state<string | null>(null);
   #endChanges: () => void;
 
   branch = $derived(branchOf(this.#entries, this.leaf));
   children = $derived(childrenOf(this.#entries.values()));
-  running = $derived(this.branch.find((entry) => entry.isRunning) ?? null);
+  // The last two answers, if they were asked for side by side.
+  pair = $derived.by((): [Entry, Entry] | null => {
+    const last = this.branch.at(-1);
+    const [a, b] = (last?.parent && pairs.find(last.parent)?.map((id) => this.#entries.get(id))) || [];
+    return a && b && (last === a || last === b) ? [a, b] : null;
+  });
+  running = $derived([...this.branch, ...(this.pair ?? [])].find((entry) => entry.isRunning) ?? null);
   model = $derived(this.chat?.settings?.model ?? this.#newModel ?? models.first);
   // Tokens that the branch takes of the model's context, as of its last answer.
   usedTokens = $derived.by(() => {
@@ -53,6 +64,7 @@ export class Conversation {
       this.#entries = new Map(messages.data.map((message) => [message.id, new Entry(message)]));
       this.leaf = chat.leaf ?? messages.data.at(-1)?.id ?? null;
       this.#followAll();
+      void this.opinions.load(id).catch(() => {});
     } catch (error) {
       this.isMissing = true;
       if (!(error instanceof Error && 'status' in error && error.status === 404)) toasts.show(describe(error), 'error');
@@ -69,7 +81,7 @@ export class Conversation {
       const chat = this.chat ?? (await this.#begin());
       const question = await api.addMessage(chat.id, { content: text, parent: this.leaf ?? '' });
       this.#add(question);
-      await this.#answer(question.id);
+      await (this.rival === null ? this.#answer(question.id) : this.#answerTwice(question.id, this.rival));
       return true;
     } catch (error) {
       toasts.show(describe(error), 'error');
@@ -110,8 +122,8 @@ export class Conversation {
   }
 
   async stop(): Promise<void> {
-    const running = this.running;
-    if (running) await toasts.trying(() => api.stopAnswer(running.id));
+    const running = new Set([this.running, ...(this.pair ?? [])].filter((entry) => entry?.isRunning));
+    await toasts.trying(() => Promise.all([...running].map((entry) => entry && api.stopAnswer(entry.id))));
   }
 
   siblings(entry: Entry): Entry[] {
@@ -130,6 +142,13 @@ export class Conversation {
   // Shows the branch that goes through `id`.
   reveal(id: string): void {
     if (this.#entries.has(id)) this.leaf = newestLeaf(this.children, id);
+  }
+
+  // The chat goes on from the one that was preferred.
+  async vote(winner: Entry, loser: Entry, topic: string, tie: boolean): Promise<void> {
+    await this.opinions.addVote(winner.id, loser.id, topic, tie);
+    this.leaf = winner.id;
+    if (this.chat) void api.changeChat(this.chat.id, { leaf: winner.id }).catch(() => {});
   }
 
   async setModel(model: string): Promise<void> {
@@ -166,6 +185,25 @@ export class Conversation {
       this.failure = { question, error };
     }
     void this.#refreshChat(); // its title may come of the first message
+  }
+
+  // Both at once, in an order that tells nothing.
+  async #answerTwice(question: string, rival: string): Promise<void> {
+    this.failure = null;
+    const others = models.list.map((model) => model.id).filter((id) => id !== this.model);
+    const other = rival || others[Math.floor(Math.random() * others.length)];
+    const wanted = [this.model, other].filter((model) => model !== undefined && model !== null);
+    if (Math.random() < 0.5) wanted.reverse();
+    try {
+      const answers = await Promise.all(wanted.map((model) => api.startAnswer(question, { model })));
+      const [a, b] = answers;
+      if (a && b) pairs.put(question, [a.id, b.id]);
+      toasts.announce(t('announce.answering'));
+      answers.map((answer) => this.#add(answer)).forEach((entry) => entry.follow((ended) => this.#onEnded(ended)));
+    } catch (error) {
+      this.failure = { question, error };
+    }
+    void this.#refreshChat();
   }
 
   #onEnded(entry: Entry): void {

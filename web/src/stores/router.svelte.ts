@@ -2,12 +2,14 @@
 export type Route =
   | { name: 'chat'; chat: string | null }
   | { name: 'login' }
+  | { name: 'ratings' }
   | { name: 'settings' };
 
 export function routeOf(path: string): Route {
   const chat = /^\/chat\/([\w-]+)\/?$/.exec(path)?.[1];
   if (chat) return { name: 'chat', chat };
   if (path === '/login') return { name: 'login' };
+  if (path === '/ratings') return { name: 'ratings' };
   if (path === '/settings') return { name: 'settings' };
   return { name: 'chat', chat: null };
 }
