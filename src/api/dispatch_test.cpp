@@ -20,6 +20,10 @@ TEST(Dispatch, FindsEndpointsByMethodAndPath) {
   ASSERT_TRUE(model.endpoint);
   EXPECT_STREQ(model.endpoint->name, "model");
   EXPECT_EQ(model.path_arguments, std::vector<std::string>{"org/name"});
+  const Match load = find_endpoint("POST", "/api/admin/models/org/name/load");
+  ASSERT_TRUE(load.endpoint);
+  EXPECT_STREQ(load.endpoint->name, "admin_model_load");
+  EXPECT_EQ(load.path_arguments, std::vector<std::string>{"org/name"});
 }
 
 TEST(Dispatch, TellsAWrongMethodFromAnUnknownPath) {

@@ -13,7 +13,11 @@ void Call::answer(std::string json) const {
   writer.send({200, std::move(json), "application/json", {}});
 }
 
-void Call::fail(const ApiError& error) const { writer.send(error_response(error)); }
+void Call::fail(const ApiError& error) const {
+  if (!streams) return writer.send(error_response(error));
+  writer.write("data: " + error_json(error) + "\n\n");
+  writer.end();
+}
 
 std::span<const Endpoint* const> all_endpoints() {
   static const std::vector<const Endpoint*> all = [] {
@@ -37,7 +41,11 @@ bool matches(std::string_view pattern, std::string_view path, std::vector<std::s
     pattern.remove_prefix(brace);
     const size_t close = pattern.find('}');
     const bool takes_rest = pattern.substr(0, close).ends_with("...");
-    const size_t end = takes_rest ? path.size() : std::min(path.find('/'), path.size());
+    // What stands behind the rest is its end.
+    const std::string_view behind = pattern.substr(close + 1);
+    if (takes_rest && !path.ends_with(behind)) return false;
+    const size_t end =
+        takes_rest ? path.size() - behind.size() : std::min(path.find('/'), path.size());
     if (end == 0) return false;
     arguments.emplace_back(path.substr(0, end));
     path.remove_prefix(end);
@@ -47,11 +55,17 @@ bool matches(std::string_view pattern, std::string_view path, std::vector<std::s
 
 }  // namespace
 
+// Of several patterns that match the longest counts: ".../{model...}/card" before "{model...}".
 Match find_endpoint(std::string_view method, std::string_view path) {
   Match match;
+  size_t longest = 0;
   for (const Endpoint* endpoint : all_endpoints()) {
     std::vector<std::string> arguments;
     if (!matches(endpoint->pattern, path, arguments)) continue;
+    const size_t length = std::string_view(endpoint->pattern).size();
+    if (length < longest) continue;
+    if (length > longest) match = {};
+    longest = length;
     if (!match.allowed_methods.empty()) match.allowed_methods += ", ";
     match.allowed_methods += endpoint->method;
     if (method == endpoint->method ||
@@ -89,15 +103,9 @@ Status check_access(const Access& access, const service::Identity& identity) {
   return {};
 }
 
-Result<const service::ServedModel*> find_model(const Call& call, const std::string& name) {
-  const service::GenerationService& service = *call.context->service;
-  const service::ServedModel* found = nullptr;
-  if (!name.empty()) {
-    found = service.find_model(name);
-  } else if (service.models().size() == 1) {
-    found = &service.models().front();
-  }
-  if (found != nullptr && call.identity.may_use_model(found->name)) return found;
+Result<std::string> find_model(const Call& call, const std::string& name) {
+  const auto found = call.context->service->models().resolve(name);
+  if (found && call.identity.may_use_model(*found)) return *found;
   return Error{ErrorCode::kNotFound, "the model '" + name + "' is not served here",
                "GET /v1/models lists what is", "model"};
 }

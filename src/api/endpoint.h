@@ -34,7 +34,7 @@ struct ApiContext {
   std::shared_ptr<service::SpendingRules> spending;  // in the accounts' database
   bool secure_cookies = false;  // also where nothing tells that a request came by https
   std::shared_ptr<service::ChatServices> chats;  // null: no chats are kept
-  // False if too much is waiting. For what comes in over an open connection.
+  // False if too much is waiting. For what comes in over an open connection, or goes on later.
   std::function<bool(std::function<void()> task)> run_on_worker;
   std::shared_ptr<service::EmbeddingService> encoders;  // null: no vectors, no relevance
   Metrics metrics;
@@ -47,6 +47,7 @@ struct Call {
   net::ResponseWriter writer;
   std::vector<std::string> path_arguments;  // what stood for each "{...}" of the pattern
   service::Identity identity;               // who asks
+  bool streams = false;                     // server-sent events have begun already
 
   void answer(std::string json) const;
   void fail(const ApiError& error) const;
@@ -111,8 +112,8 @@ Match find_endpoint(std::string_view method, std::string_view path);
 // missing).
 Status check_access(const Access& access, const service::Identity& identity);
 
-// The model of that name, or of no name if there is but one; among those the caller may use.
-// Errors: kNotFound.
-Result<const service::ServedModel*> find_model(const Call& call, const std::string& name);
+// The model that is meant by a name, an alias or nothing (the default one), among those the caller
+// may use. Errors: kNotFound.
+Result<std::string> find_model(const Call& call, const std::string& name);
 
 }  // namespace maru::api

@@ -9,6 +9,7 @@
 
 #include "api/rate_headers.h"
 #include "api/wire/body.h"
+#include "api/with_model.h"
 #include "base/json.h"
 #include "base/log.h"
 
@@ -44,6 +45,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
         writer_(call.writer),
         request_(std::move(request)),
         format_(std::move(format)),
+        streams_(call.streams),
         admission_{std::move(id),
                    call.request.id,
                    request_.base.model,
@@ -56,8 +58,8 @@ class Generation : public std::enable_shared_from_this<Generation> {
         n_left_(answers_.size()) {}
 
   // On a worker: renders and tokenises.
-  void start() {
-    if (context_->metering) limit_context();
+  void start(const service::ServedModel& model) {
+    if (context_->metering) limit_context(model);
     std::vector<service::PreparedRequest> prepared;
     const uint64_t seed = request_.has_seed ? request_.base.sampling.seed : random_seed();
     for (size_t i = 0; i < answers_.size(); ++i) {
@@ -65,7 +67,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
       one.prompt = request_.prompts[i / request_.n];
       one.sampling.seed = vary_seed(seed, i % request_.n);
       auto ready = context_->service->prepare(std::move(one));
-      if (!ready) return writer_.send(error_response(to_api_error(ready.error())));
+      if (!ready) return refuse(to_api_error(ready.error()));
       if (i % request_.n == 0) admission_.tokens_in += ready->n_prompt;
       prepared.push_back(*std::move(ready));
     }
@@ -76,12 +78,21 @@ class Generation : public std::enable_shared_from_this<Generation> {
   }
 
  private:
-  void limit_context() {
+  void limit_context(const service::ServedModel& model) {
     service::Limits& limits = context_->metering->limits();
     admission_.pass = limits.pass_of(admission_.spender);
-    const service::ServedModel* const model = context_->service->find_model(request_.base.model);
-    if (model == nullptr) return;
-    request_.base.context_limit = limits.context_of(admission_.pass, model->context_length);
+    request_.base.context_limit = limits.context_of(admission_.pass, model.context_length);
+  }
+
+  void refuse(const ApiError& error) const {
+    if (streams_) {
+      writer_.write(sse(error_json(error)));
+      writer_.end();
+      return;
+    }
+    net::Response response = error_response(error);
+    response.headers.insert(response.headers.end(), headers_.begin(), headers_.end());
+    writer_.send(std::move(response));
   }
 
   void admit() {
@@ -147,12 +158,9 @@ class Generation : public std::enable_shared_from_this<Generation> {
             }
           });
         });
-    begun_ = true;
     if (!request_.stream) return;
-    std::vector<net::Header> headers = {{"Cache-Control", "no-cache"}, {"X-Accel-Buffering", "no"}};
-    headers.insert(headers.end(), headers_.begin(), headers_.end());
-    writer_.begin_stream({200, "", "text/event-stream", std::move(headers)},
-                         {context_->heartbeat, ": heartbeat\n\n"});
+    if (!streams_) begin_events(*context_, writer_, headers_);
+    streams_ = true;
     for (uint32_t i = 0; i < answers_.size(); ++i) write(format_->opening(i));
   }
 
@@ -300,14 +308,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
     end();
     cancel();
     close_meter(outcome);
-    if (begun_ && request_.stream) {
-      write(error_json(error));
-      writer_.end();
-    } else {
-      net::Response response = error_response(error);
-      response.headers.insert(response.headers.end(), headers_.begin(), headers_.end());
-      writer_.send(std::move(response));
-    }
+    refuse(error);
   }
 
   void cancel() {
@@ -318,6 +319,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   const net::ResponseWriter writer_;
   GenerationCall request_;
   const std::unique_ptr<AnswerFormat> format_;
+  bool streams_;  // events have begun
   const Clock::time_point arrived_ = Clock::now();
   service::Admission admission_;
   std::vector<service::PreparedRequest> prepared_;
@@ -330,7 +332,6 @@ class Generation : public std::enable_shared_from_this<Generation> {
   std::vector<uint64_t> ids_;
   std::deque<std::pair<size_t, service::GenerationEvent>> held_;
   std::shared_ptr<void> watch_;  // of the key or session, while the answer runs
-  bool begun_ = false;
   bool ended_ = false;
 };
 
@@ -343,18 +344,24 @@ void generate(const Call& call, CallParser parse, FormatFactory make_format,
   Problems problems;
   GenerationCall request = parse(*body, problems);
   if (problems.any()) return call.fail(problems.first());
-  const auto model = find_model(call, request.base.model);
-  if (!model) return call.fail(to_api_error(model.error()));
-  request.base.model = (*model)->name;
   request.base.identity = call.identity;
-  const std::string id = make_answer_id(id_prefix);
-  AnswerHead head{id,
-                  request.base.model,
-                  std::time(nullptr),
-                  request.base.logprobs,
-                  request.base.n_top_logprobs,
-                  request.include_usage};
-  std::make_shared<Generation>(call, std::move(request), id, make_format(std::move(head)))->start();
+  const std::string name = request.base.model;
+  const bool streams = request.stream;
+  auto then = [request = std::move(request), make_format, prefix = std::string(id_prefix)](
+                  const Call& ready, const service::ModelUse& model) {
+    GenerationCall one = request;
+    one.base.model = model->name;
+    const std::string id = make_answer_id(prefix);
+    AnswerHead head{id,
+                    model->name,
+                    std::time(nullptr),
+                    one.base.logprobs,
+                    one.base.n_top_logprobs,
+                    one.include_usage};
+    std::make_shared<Generation>(ready, std::move(one), id, make_format(std::move(head)))
+        ->start(*model);
+  };
+  with_model(call, name, streams, std::move(then));
 }
 
 }  // namespace maru::api

@@ -52,7 +52,7 @@ class EngineAnswerer final : public Answerer {
  public:
   explicit EngineAnswerer(std::unique_ptr<Host> host) : host_(std::move(host)) {}
 
-  const std::string& model() const override { return host_->service().models().front().name; }
+  const std::string& model() const override { return host_->model(); }
 
   Result<AnswerEnd> answer(const Question& question, const AnswerHooks& hooks) override {
     service::GenerationRequest request;

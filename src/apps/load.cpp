@@ -72,7 +72,7 @@ Result<models::ModelInfo> read_model_info(const service::ModelLocation& location
 
 Result<LoadedModel> load_model(const service::ModelLocation& location,
                                const service::Settings& settings, ThreadPool& pool,
-                               const StepSize& step) {
+                               const StepSize& step, const MemoryLimits& limits) {
   LoadedModel loaded;
   loaded.location = location;
   MARU_RETURN_IF_ERROR(refuse_tokenizer_only(location));
@@ -86,7 +86,7 @@ Result<LoadedModel> load_model(const service::ModelLocation& location,
                         service::plan_memory(need,
                                              {settings.context, prepared.config.context_length,
                                               uint64_t{settings.kv_memory_mib} << 20},
-                                             read_memory_limits()));
+                                             limits));
   MARU_ASSIGN_OR_RETURN(loaded.isa, kernels::choose_isa());
   models::LoadOptions options;
   options.isa = loaded.isa;

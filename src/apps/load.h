@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "base/memory_limits.h"
 #include "base/result.h"
 #include "base/thread_pool.h"
 #include "models/model.h"
@@ -48,11 +49,12 @@ struct LoadedModel {
 // settings.packed_cache: where packed weights are kept; empty: nowhere.
 std::string packed_folder(const service::Settings& settings);
 
-// Holds the memory for settings.context tokens against this machine's limits, then loads. Errors:
+// Holds the memory for settings.context tokens against the limits, then loads. Errors:
 // those of the functions above, of service::plan_memory, Model::load and choose_isa.
 Result<LoadedModel> load_model(const service::ModelLocation& location,
                                const service::Settings& settings, ThreadPool& pool,
-                               const StepSize& step);
+                               const StepSize& step,
+                               const MemoryLimits& limits = read_memory_limits());
 
 // Rows of logits that fit into a buffer of 64 MiB: 1 to `max_rows`.
 size_t logit_rows(uint32_t n_vocab, size_t max_rows);

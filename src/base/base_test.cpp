@@ -208,6 +208,8 @@ TEST(MemoryLimits, TakesTheSmallestEnclosingCgroup) {
     std::ofstream(root + path) << text;
   };
   put("/proc/meminfo", "MemTotal: 8000 kB\nMemFree: 1 kB\nMemAvailable: 6000 kB\n");
+  put("/proc/self/status", "VmRSS: 90 kB\nRssAnon: 50 kB\nRssFile: 30 kB\n");
+  EXPECT_EQ(read_memory_limits(root).room_bytes, 6050u * 1024);
   put("/proc/self/cgroup", "0::/a/b\n");
   put("/sys/fs/cgroup/a/b/memory.max", "max\n");
   put("/sys/fs/cgroup/a/memory.max", "1024000\n");
@@ -216,6 +218,7 @@ TEST(MemoryLimits, TakesTheSmallestEnclosingCgroup) {
   const MemoryLimits limits = read_memory_limits(root);
   EXPECT_EQ(limits.total_bytes, 1024000u);
   EXPECT_EQ(limits.available_bytes, 524000u);
+  EXPECT_EQ(limits.room_bytes, 524000u + 80 * 1024);
   EXPECT_NE(limits.source.find("/a/memory.max"), std::string::npos);
   EXPECT_GT(read_memory_limits().total_bytes, 0u);
 }

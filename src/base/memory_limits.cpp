@@ -30,7 +30,7 @@ std::optional<uint64_t> read_number(const std::string& path) {
   return parse_number(*text);
 }
 
-// The value of "Name:   123 kB" in /proc/meminfo, in bytes.
+// The value of "Name:   123 kB" in /proc/meminfo or /proc/self/status, in bytes.
 uint64_t meminfo_bytes(std::string_view text, std::string_view name) {
   const size_t at = text.find(name);
   if (at == std::string_view::npos) return 0;
@@ -97,6 +97,11 @@ MemoryLimits read_memory_limits(const std::string& root) {
     limits.total_bytes = meminfo_bytes(*meminfo, "MemTotal:");
     limits.available_bytes = meminfo_bytes(*meminfo, "MemAvailable:");
   }
+  const auto status = read_file(root + "/proc/self/status", kMaxProcFile);
+  const uint64_t own = status ? meminfo_bytes(*status, "RssAnon:") : 0;
+  // A cgroup counts mapped pages that are in use; the machine's figure leaves them out already.
+  const uint64_t own_mapped = status ? meminfo_bytes(*status, "RssFile:") : 0;
+  limits.room_bytes = std::min(limits.available_bytes + own, limits.total_bytes);
   for (const CgroupFiles& files : cgroup_chain(root)) {
     const uint64_t limit = read_number(files.folder + files.limit).value_or(kNoLimit);
     if (limit >= limits.total_bytes) continue;
@@ -105,8 +110,10 @@ MemoryLimits read_memory_limits(const std::string& root) {
     // Clean file pages are given back under pressure, so they do not count as used.
     const uint64_t cache = stat ? stat_value(*stat, "inactive_file") : 0;
     const uint64_t used = usage > cache ? usage - cache : 0;
+    const uint64_t available = limit > used ? limit - used : 0;
     limits.total_bytes = limit;
-    limits.available_bytes = std::min(limits.available_bytes, limit > used ? limit - used : 0);
+    limits.available_bytes = std::min(limits.available_bytes, available);
+    limits.room_bytes = std::min({limits.room_bytes, available + own + own_mapped, limit});
     limits.source = files.folder + files.limit;
   }
   return limits;

@@ -10,6 +10,7 @@ struct MemoryLimits {
   uint64_t total_bytes = 0;      // the smaller of machine memory and cgroup limit
   uint64_t available_bytes = 0;  // what can still be taken without an OOM kill
   std::string source;            // "machine" or the cgroup file that decided
+  uint64_t room_bytes = 0;       // available_bytes, had this process given back all that it holds
 };
 
 // Reads /proc/meminfo and /sys/fs/cgroup below `root` ("" for the real ones; tests pass a folder).

@@ -103,6 +103,9 @@ struct Harness {
     return r;
   }
   Status submit(const Request& r) { return engine->submit(r, listener.handler(r.id)); }
+  LocalModel model(const std::string& name) const {
+    return {name, std::make_unique<FakeRunner>(shape, log), uint64_t{1} << 22};
+  }
 };
 
 TEST(LocalEngine, AnswersAndListsItsModels) {
@@ -234,10 +237,49 @@ TEST(LocalEngine, RefusesModelsThatCannotBeServed) {
   };
   const size_t rows = max_step_rows({});
   EXPECT_EQ(make({"a"}, uint64_t{1} << 24, rows), "made");
-  EXPECT_EQ(make({}, uint64_t{1} << 24, rows), "invalid_argument");
+  EXPECT_EQ(make({}, uint64_t{1} << 24, rows), "made");
   EXPECT_EQ(make({"a", "a"}, uint64_t{1} << 24, rows), "invalid_argument");
   EXPECT_EQ(make({"a"}, uint64_t{1} << 24, rows - 1), "invalid_argument");
   EXPECT_EQ(make({"a"}, 4096, rows), "too_large");
+}
+
+TEST(LocalEngine, TakesModelsInAndOut) {
+  Harness s;
+  s.start({});
+  Request r = s.request(1);
+  EXPECT_EQ(s.submit(r).error().code, ErrorCode::kNotFound);
+  ASSERT_TRUE(s.engine->add_model(s.model("m")).has_value());
+  EXPECT_EQ(s.engine->add_model(s.model("m")).error().code, ErrorCode::kInvalidArgument);
+  ASSERT_TRUE(s.submit(r).has_value());
+  s.listener.wait_for_ends(1);
+  EXPECT_EQ(s.listener.told(1).tokens, testing::fake_oracle(s.shape, r).tokens);
+  const uint64_t n_new = s.engine->stats().new_tokens;
+  ASSERT_TRUE(s.engine->remove_model("m").has_value());
+  EXPECT_EQ(s.engine->remove_model("m").error().code, ErrorCode::kNotFound);
+  EXPECT_TRUE(s.engine->models().empty());
+  EXPECT_GE(s.engine->stats().new_tokens, n_new);
+  r.id = 2;
+  EXPECT_EQ(s.submit(r).error().code, ErrorCode::kNotFound);
+}
+
+TEST(LocalEngine, ARemovedModelsRequestsEndOnceAndOthersGoOn) {
+  Harness s;
+  Gate gate;
+  s.start({"m", "n"});
+  s.log->on_run = [&](auto) { gate.pass(); };
+  Request long_one = s.request(1, 500);
+  ASSERT_TRUE(s.submit(long_one).has_value());
+  gate.wait_inside(1);
+  Request other = s.request(2, 5);
+  other.model = "n";
+  ASSERT_TRUE(s.submit(other).has_value());
+  std::thread remover([&] { EXPECT_TRUE(s.engine->remove_model("m").has_value()); });
+  gate.let_through(100'000);
+  remover.join();
+  s.listener.wait_for_ends(2);
+  EXPECT_EQ(s.listener.told(1).n_ends, 1u);
+  EXPECT_EQ(s.listener.told(1).reason, FinishReason::kCancelled);
+  EXPECT_EQ(s.listener.told(2).tokens, testing::fake_oracle(s.shape, other).tokens);
 }
 
 // Prefixes on disk: saved while nothing else is to be done, and at the end.
@@ -326,6 +368,51 @@ TEST(LocalEngine, ManyThreadsMaySubmitAndCancel) {
     ASSERT_EQ(told.n_ends, 1u);
     ASSERT_EQ(told.n_disorder, 0u);
     if (told.reason == FinishReason::kCancelled) continue;
+    ASSERT_EQ(told.tokens, testing::fake_oracle(s.shape, request).tokens);
+  }
+}
+
+// While some submit, another thread takes a model in and out.
+TEST(LocalEngine, ModelsMayComeAndGoUnderLoad) {
+  Harness s;
+  s.options.max_waiting = 32;
+  s.start({"m"});
+  std::atomic<size_t> n_accepted{0};
+  std::atomic<bool> is_over{false};
+  std::thread changer([&] {
+    while (!is_over) {
+      ASSERT_TRUE(s.engine->add_model(s.model("n")).has_value());
+      std::this_thread::yield();
+      ASSERT_TRUE(s.engine->remove_model("n").has_value());
+    }
+  });
+  std::mutex mutex;
+  std::map<RequestId, Request> accepted;
+  std::vector<std::thread> threads;
+  for (uint64_t t = 0; t < 3; ++t) {
+    threads.emplace_back([&, t] {
+      for (uint64_t i = 0; i < 150; ++i) {
+        Request r = s.request(t * 1000 + i, static_cast<uint32_t>(i % 13));
+        r.model = i % 2 == 0 ? "n" : "m";
+        if (!s.submit(r)) continue;
+        ++n_accepted;
+        const std::lock_guard lock(mutex);
+        accepted[r.id] = r;
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  s.listener.wait_for_ends(n_accepted);
+  is_over = true;
+  changer.join();
+  EXPECT_EQ(s.log->n_violations, 0u);
+  for (const auto& [id, request] : accepted) {
+    const Told told = s.listener.told(id);
+    ASSERT_EQ(told.n_ends, 1u);
+    if (told.reason == FinishReason::kCancelled) {
+      ASSERT_EQ(request.model, "n");
+      continue;
+    }
     ASSERT_EQ(told.tokens, testing::fake_oracle(s.shape, request).tokens);
   }
 }

@@ -110,13 +110,13 @@ void ModelLoop::cancel_all() {
   }
 }
 
-void ModelLoop::step() {
-  if (scheduler_.has_work()) compute();
+void ModelLoop::step(bool beside_streams) {
+  if (scheduler_.has_work()) compute(beside_streams);
   has_unsaved_ = cache_->save();
 }
 
-void ModelLoop::compute() {
-  const StepPlan plan = scheduler_.plan(cost_);
+void ModelLoop::compute(bool beside_streams) {
+  const StepPlan plan = scheduler_.plan(cost_, beside_streams);
   if (plan.entries.empty()) return;
   run(plan);
   size_t row = 0;

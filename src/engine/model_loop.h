@@ -40,7 +40,10 @@ class ModelLoop {
   void cancel(RequestId id);                        // unknown ids are ignored
   void cancel_all();
   bool has_work() const { return scheduler_.has_work(); }
-  void step();  // one step, if there is work; and what is new goes on its way to the disk
+  bool has_streams() const { return scheduler_.has_streams(); }
+  // One step, if there is work; and what is new goes on its way to the disk. `beside_streams`:
+  // another model's streams wait for it.
+  void step(bool beside_streams = false);
 
   // Keeps prefixes there too; to be called before the first request.
   void set_store(std::unique_ptr<PrefixStore> store) { cache_->set_store(std::move(store)); }
@@ -58,7 +61,7 @@ class ModelLoop {
  private:
   ModelLoop(std::string name, std::unique_ptr<StepRunner> runner, std::unique_ptr<KvCache> cache,
             const SchedulerOptions& options, Clock clock);
-  void compute();
+  void compute(bool beside_streams);
   void run(const StepPlan& plan);
   void apply(const PlanEntry& entry, size_t first_row);
   void apply_draft(const PlanEntry& entry, size_t first_row);

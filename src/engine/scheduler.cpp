@@ -72,25 +72,30 @@ std::unique_ptr<Sequence> Scheduler::take_any() {
   return take((running_.empty() ? waiting_ : running_).front()->request.id, true);
 }
 
-StepPlan Scheduler::plan(const StepCost& cost) {
+bool Scheduler::has_streams() const {
+  return std::any_of(running_.begin(), running_.end(),
+                     [](const auto& s) { return s->n_to_do() == 1; });
+}
+
+StepPlan Scheduler::plan(const StepCost& cost, bool beside_streams) {
   admit();
-  restore_prefixes();
+  restore_prefixes(beside_streams);
   look_up_prefixes();
-  StepPlan plan = plan_running(cost);
+  StepPlan plan = plan_running(cost, beside_streams);
   // The only one in the plan may have had to give its place up: then it is another's turn.
   const auto computes = [](const auto& s) { return !s->is_restoring; };
   while (plan.entries.empty() && std::any_of(running_.begin(), running_.end(), computes)) {
-    plan = plan_running(cost);
+    plan = plan_running(cost, beside_streams);
   }
   return plan;
 }
 
-StepPlan Scheduler::plan_running(const StepCost& cost) {
+StepPlan Scheduler::plan_running(const StepCost& cost, bool beside_streams) {
   std::vector<PlanEntry> wanted;
   for (const auto& sequence : running_) {
     if (sequence->n_to_do() == 1) wanted.push_back(entry_for(*sequence, 1));
   }
-  if (const auto prompts = prompts_of_step(wanted.size(), cost); !prompts.empty()) {
+  if (const auto prompts = prompts_of_step(wanted.size(), cost, beside_streams); !prompts.empty()) {
     wanted.insert(wanted.end(), prompts.begin(), prompts.end());
   } else if (options_.speculates && wanted.size() <= options_.max_drafting) {
     add_drafts(wanted, cost);
@@ -181,9 +186,8 @@ bool Scheduler::make_room_for(const Sequence& sequence) {
 
 // Stored pages are read in parts, so that streams go on meanwhile. A sequence reads no more than
 // twice what it needs: whatever happens to the pages in between, it will begin to compute.
-void Scheduler::restore_prefixes() {
-  const bool is_quiet = std::none_of(running_.begin(), running_.end(),
-                                     [](const auto& s) { return s->n_to_do() == 1; });
+void Scheduler::restore_prefixes(bool beside_streams) {
+  const bool is_quiet = !beside_streams && !has_streams();
   uint64_t left = is_quiet ? options_.quiet_read_bytes : options_.step_read_bytes;
   for (const auto& s : running_) {
     if (!s->is_restoring || left == 0) continue;
@@ -211,9 +215,10 @@ void Scheduler::look_up_prefixes() {
 
 // As many prompts as the time of a step has room for. One that wants the logits of all its rows is
 // read alone.
-std::vector<PlanEntry> Scheduler::prompts_of_step(size_t n_decode_rows,
-                                                  const StepCost& cost) const {
-  const auto budget = n_decode_rows == 0 ? options_.quiet_budget : options_.step_budget;
+std::vector<PlanEntry> Scheduler::prompts_of_step(size_t n_decode_rows, const StepCost& cost,
+                                                  bool beside_streams) const {
+  const bool is_quiet = n_decode_rows == 0 && !beside_streams;
+  const auto budget = is_quiet ? options_.quiet_budget : options_.step_budget;
   uint32_t left = std::min(cost.prompt_rows(n_decode_rows, budget, options_.chunk_multiple),
                            options_.max_chunk);
   std::vector<PlanEntry> prompts;

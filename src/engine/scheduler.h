@@ -72,13 +72,15 @@ class Scheduler {
   void set_drafter(Drafter* drafter) { drafter_ = drafter; }
 
   // Pages for all of the plan are there. Empty only when there is nothing to do, or all that run
-  // have stored pages still to read: the next call goes on with that.
-  StepPlan plan(const StepCost& cost);
+  // have stored pages still to read: the next call goes on with that. `beside_streams`: streams of
+  // another model wait for this step too.
+  StepPlan plan(const StepCost& cost, bool beside_streams = false);
   // Accounts for an entry that was run; of a draft, for one row at a time, as long as its guesses
   // turn out right.
   void advance(const PlanEntry& entry);
 
   bool has_work() const { return !waiting_.empty() || !running_.empty(); }
+  bool has_streams() const;  // sequences that have one token to do
   size_t n_waiting() const { return waiting_.size(); }
   uint64_t n_preempted() const { return n_preempted_; }
   const std::vector<std::unique_ptr<Sequence>>& running() const { return running_; }
@@ -90,10 +92,11 @@ class Scheduler {
   void admit();
   bool fits(const Sequence& sequence) const;
   bool make_room_for(const Sequence& sequence);
-  void restore_prefixes();
+  void restore_prefixes(bool beside_streams);
   void look_up_prefixes();
-  StepPlan plan_running(const StepCost& cost);
-  std::vector<PlanEntry> prompts_of_step(size_t n_decode_rows, const StepCost& cost) const;
+  StepPlan plan_running(const StepCost& cost, bool beside_streams);
+  std::vector<PlanEntry> prompts_of_step(size_t n_decode_rows, const StepCost& cost,
+                                         bool beside_streams) const;
   Sequence* next_prompt(std::span<const PlanEntry> chosen) const;
   void add_drafts(std::vector<PlanEntry>& wanted, const StepCost& cost);
   void add_draft(PlanEntry& entry, uint32_t n_most, size_t n_rows, bool is_alone,

@@ -48,18 +48,21 @@ Json template_messages(const AnswerPlan& plan) {
   return messages;
 }
 
-Result<const ServedModel*> choose_model(const GenerationService& generation,
-                                        const Identity& identity, const std::string& wanted) {
-  for (const ServedModel& model : generation.models()) {
-    if ((wanted.empty() || model.name == wanted) && identity.may_use_model(model.name)) {
-      return &model;
+}  // namespace
+
+Result<std::string> choose_model(const GenerationService& generation, const Identity& identity,
+                                 const std::string& wanted) {
+  if (!wanted.empty()) {
+    const auto name = generation.models().resolve(wanted);
+    if (name && identity.may_use_model(*name)) return *name;
+  } else {
+    for (const ModelStatus& model : generation.models().list()) {
+      if (identity.may_use_model(model.name)) return model.name;
     }
   }
   return Error{ErrorCode::kNotFound, "the model '" + wanted + "' is not served here",
                "GET /v1/models lists what is", "model"};
 }
-
-}  // namespace
 
 Result<AnswerPlan> make_plan(store::Transaction& t, const Identity& identity,
                              const std::string& owner, const std::string& message_id,
@@ -97,10 +100,9 @@ Result<AnswerPlan> make_plan(store::Transaction& t, const Identity& identity,
 Result<GenerationRequest> make_request(const GenerationService& generation, const AnswerPlan& plan,
                                        const Identity& identity) {
   const ChatSettings& settings = plan.settings;
-  MARU_ASSIGN_OR_RETURN(const ServedModel* const model,
-                        choose_model(generation, identity, settings.model.value_or("")));
   GenerationRequest request;
-  request.model = model->name;
+  MARU_ASSIGN_OR_RETURN(request.model,
+                        choose_model(generation, identity, settings.model.value_or("")));
   request.identity = identity;
   ChatPrompt prompt;
   prompt.messages = std::make_shared<const Json>(template_messages(plan));
@@ -120,11 +122,15 @@ Result<Order> make_order(const GenerationService& generation, Metering* metering
                          const Identity& identity, const std::string& request_id,
                          GenerationRequest request) {
   Admission admission{random_id("msg_"), request_id, request.model, 0, spender_of(identity), {}};
+  const ModelUse model = generation.models().use(request.model);
+  if (model == nullptr) {
+    return Error{ErrorCode::kUnavailable, "the model '" + request.model + "' is not loaded",
+                 "try again in a moment", "model"};
+  }
   if (metering != nullptr) {
     Limits& limits = metering->limits();
     admission.pass = limits.pass_of(admission.spender);
-    const uint32_t context = generation.find_model(request.model)->context_length;
-    request.context_limit = limits.context_of(admission.pass, context);
+    request.context_limit = limits.context_of(admission.pass, model->context_length);
   }
   MARU_ASSIGN_OR_RETURN(PreparedRequest prepared, generation.prepare(std::move(request)));
   admission.tokens_in = prepared.n_prompt;

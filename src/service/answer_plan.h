@@ -28,6 +28,11 @@ Result<AnswerPlan> make_plan(store::Transaction& t, const Identity& identity,
                              const std::string& owner, const std::string& message_id,
                              const ChatSettings& over);
 
+// The model's own name, of a name or an alias; the first that the caller may use if none is wanted.
+// Errors: kNotFound.
+Result<std::string> choose_model(const GenerationService& generation, const Identity& identity,
+                                 const std::string& wanted);
+
 // The plan as a request, for the model of its settings or the first that the caller may use.
 // Errors: kNotFound.
 Result<GenerationRequest> make_request(const GenerationService& generation, const AnswerPlan& plan,
@@ -38,8 +43,8 @@ struct Order {
   PreparedRequest prepared;
   Admission admission;
 };
-// `metering` may be null: the context is the model's own then. Errors: those of
-// GenerationService::prepare().
+// `metering` may be null: the context is the model's own then. Errors: kUnavailable (the model is
+// not loaded: ModelPool::open() it first), those of GenerationService::prepare().
 Result<Order> make_order(const GenerationService& generation, Metering* metering,
                          const Identity& identity, const std::string& request_id,
                          GenerationRequest request);

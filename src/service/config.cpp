@@ -10,6 +10,7 @@
 #include <variant>
 
 #include "base/files.h"
+#include "service/model_settings.h"
 #include "service/toml_file.h"
 
 namespace maru::service {
@@ -91,6 +92,12 @@ const std::vector<KeySpec>& specs() {
       {{"rerank_model",
         "the model of /v1/rerank: a BERT with one label for pairs of texts (path or name)", false},
        &Settings::rerank_model},
+      {{"idle_minutes",
+        "a model that nobody used for so long is unloaded; the default one never (0: none is)",
+        false},
+       &Settings::idle_minutes,
+       0,
+       60 * 24 * 365},
       {{"max_waiting", "requests that may wait; more get status 429", false},
        &Settings::max_waiting,
        1,
@@ -293,15 +300,22 @@ struct ConfigLoader {
     config.file_ = path;
     for (const TomlEntry& entry : entries) {
       const std::string origin = fmt::format("file {}:{}", path, entry.line);
-      const auto index = find_key(entry.key);
+      const bool is_table = std::holds_alternative<std::monostate>(entry.value);
+      if (entry.tables.empty() && entry.key == "models" && is_table) continue;
+      if (!entry.tables.empty() && entry.tables.front() == "models") {
+        MARU_RETURN_IF_ERROR(store_model_setting(entry, origin, config.settings_.models));
+        continue;
+      }
+      const auto index = entry.tables.empty() ? find_key(entry.key) : std::nullopt;
       if (!index) {
+        const std::string& key = entry.tables.empty() ? entry.key : entry.tables.front();
         return Error{ErrorCode::kInvalidArgument,
-                     fmt::format("{}: unknown key \"{}\"", origin, entry.key),
-                     "known keys: " + known_keys(), entry.key};
+                     fmt::format("{}: unknown key \"{}\"", origin, key),
+                     "known keys: " + known_keys() + ", and tables [models.NAME]", key};
       }
       MARU_RETURN_IF_ERROR(set(*index, entry.value, origin));
     }
-    return {};
+    return check_model_settings(config.settings_.models, path);
   }
 
   Status read_files() {
@@ -340,6 +354,9 @@ std::vector<SettingRow> Config::rows() const {
   std::vector<SettingRow> rows;
   for (size_t i = 0; i < specs().size(); ++i) {
     rows.push_back({specs()[i].key.name, shown_value(specs()[i], settings_), origins_[i]});
+  }
+  for (auto& [name, value] : shown_model_settings(settings_.models)) {
+    rows.push_back({std::move(name), std::move(value), "file " + file_});
   }
   return rows;
 }

@@ -14,6 +14,16 @@
 
 namespace maru::service {
 
+// One model's own settings: the table [models.NAME] of the file.
+struct ModelSettings {
+  std::string name;
+  std::string path;  // where it is, if not in the data folder
+  std::vector<std::string> aliases;
+  bool is_pinned = false;                // stays loaded
+  uint32_t context = 0;                  // 0: as Settings::context
+  std::optional<uint32_t> idle_minutes;  // none: as Settings::idle_minutes
+};
+
 struct Settings {
   std::string model;  // path or name; empty: ModelStore::find_default()
   std::string host = "127.0.0.1";
@@ -30,6 +40,8 @@ struct Settings {
   std::string draft_model;                 // path or name of a model that guesses; empty: none
   std::string embedding_model;             // path or name, for /v1/embeddings; empty: none
   std::string rerank_model;                // path or name, for /v1/rerank; empty: none
+  uint32_t idle_minutes = 60;              // unused for so long, a model is unloaded; 0: never
+  std::vector<ModelSettings> models;       // of [models.NAME], in the order of the file
   uint32_t max_waiting = 64;               // requests in the queue; more are answered 429
   std::vector<std::string> keys;           // API keys of members without an account
   std::vector<std::string> allowed_hosts;  // Host values beside this machine's own names

@@ -57,6 +57,46 @@ TEST_F(ConfigTest, FlagsBeatEnvironmentBeatsFile) {
   EXPECT_EQ(row(*config, "threads").origin, "environment MARU_THREADS");
 }
 
+TEST_F(ConfigTest, ReadsTablesOfModels) {
+  const auto config = load(
+      "port = 1\n[models.small]\nalias = \"gpt-4o-mini\"\npinned = true\nidle_minutes = 0\n"
+      "[models.\"big-2.5\"]\nalias = [\"a\", \"b\"]\npath = \"/m/big.gguf\"\ncontext = 4096\n");
+  ASSERT_TRUE(config) << config.error().to_string();
+  const auto& models = config->settings().models;
+  ASSERT_EQ(models.size(), 2U);
+  EXPECT_EQ(models[0].name, "small");
+  EXPECT_EQ(models[0].aliases, std::vector<std::string>{"gpt-4o-mini"});
+  EXPECT_TRUE(models[0].is_pinned);
+  EXPECT_EQ(models[0].idle_minutes, 0U);
+  EXPECT_EQ(models[1].name, "big-2.5");
+  EXPECT_EQ(models[1].aliases, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(models[1].path, "/m/big.gguf");
+  EXPECT_EQ(models[1].context, 4096U);
+  EXPECT_EQ(models[1].idle_minutes, std::nullopt);
+  EXPECT_EQ(row(*config, "models.\"big-2.5\".alias").value, "[\"a\", \"b\"]");
+}
+
+TEST_F(ConfigTest, RefusesWrongTablesOfModelsByPlace) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"[models.a]\npined = true\n", "models.a.pined is unknown"},
+      {"[models.a]\npinned = 1\n", "models.a.pinned must be true or false"},
+      {"[models.a]\ncontext = -1\n", "models.a.context must be 0 to"},
+      {"[models.a]\nidle_minutes = \"5\"\n", "models.a.idle_minutes must be a whole number"},
+      {"[models.a]\nalias = 1\n", "models.a.alias must be a text or a list of texts"},
+      {"[models.a]\nalias = [\"\"]\n", "models.a.alias holds an empty text"},
+      {"[models.Qwen2.5]\npinned = true\n", "models.Qwen2.5 is unknown"},
+      {"[models.a]\nalias = \"x\"\n[models.b]\nalias = \"x\"\n", "means the model \"a\" already"},
+      {"[models.a]\nalias = \"b\"\n[models.b]\npinned = true\n", "means the model \"b\" already"},
+      {"[server]\nport = 1\n", "unknown key \"server\""},
+  };
+  for (const auto& [text, expected] : cases) {
+    const auto config = load(text);
+    ASSERT_FALSE(config) << text;
+    EXPECT_NE(config.error().message.find(expected), std::string::npos) << config.error().message;
+    EXPECT_FALSE(config.error().hint.empty());
+  }
+}
+
 TEST_F(ConfigTest, RefusesUnknownKeysByNameAndLine) {
   const auto config = load("port = 1\nprot = 2\n");
   ASSERT_FALSE(config);

@@ -137,17 +137,17 @@ struct Running {
 struct PreparedRequest::Parts {
   engine::Request request;
   AnswerOptions options;
-  std::shared_ptr<const text::Tokenizer> tokenizer;
+  ModelUse model;
 };
 
 struct GenerationService::Impl {
   std::shared_ptr<engine::Engine> engine;
-  std::vector<ServedModel> models;
+  std::shared_ptr<ModelPool> models;
   std::atomic<uint64_t> next_id{1};
   std::shared_ptr<Running> running = std::make_shared<Running>();
   std::thread canceller;
 
-  Impl(std::shared_ptr<engine::Engine> an_engine, std::vector<ServedModel> some_models)
+  Impl(std::shared_ptr<engine::Engine> an_engine, std::shared_ptr<ModelPool> some_models)
       : engine(std::move(an_engine)), models(std::move(some_models)) {
     canceller = std::thread([queue = running, target = engine.get()] {
       while (const auto id = queue->to_cancel.pop()) target->cancel(*id);
@@ -171,18 +171,15 @@ struct GenerationService::Impl {
 
 GenerationService::GenerationService(std::shared_ptr<engine::Engine> engine,
                                      std::vector<ServedModel> models)
+    : GenerationService(std::move(engine), std::make_shared<ModelPool>(std::move(models))) {}
+
+GenerationService::GenerationService(std::shared_ptr<engine::Engine> engine,
+                                     std::shared_ptr<ModelPool> models)
     : impl_(std::make_shared<Impl>(std::move(engine), std::move(models))) {}
 
 GenerationService::~GenerationService() = default;
 
-const std::vector<ServedModel>& GenerationService::models() const { return impl_->models; }
-
-const ServedModel* GenerationService::find_model(const std::string& name) const {
-  for (const ServedModel& model : impl_->models) {
-    if (model.name == name) return &model;
-  }
-  return nullptr;
-}
+ModelPool& GenerationService::models() const { return *impl_->models; }
 
 Result<std::vector<text::RenderedPiece>> GenerationService::render_chat(
     const ServedModel& model, const ChatPrompt& prompt, bool add_generation_prompt) const {
@@ -218,11 +215,16 @@ Result<std::vector<text::TokenId>> GenerationService::prompt_tokens(const Served
 }
 
 Result<PreparedRequest> GenerationService::prepare(GenerationRequest request) const {
-  const ServedModel* model = find_model(request.model);
-  if (model == nullptr) {
+  ModelUse model = impl_->models->use(request.model);
+  if (model == nullptr && !impl_->models->resolve(request.model)) {
     return Error{ErrorCode::kNotFound,
                  fmt::format("The model '{}' does not exist here", request.model),
                  "the list of models says what is served", "model"};
+  }
+  if (model == nullptr) {
+    return Error{ErrorCode::kUnavailable,
+                 fmt::format("the model '{}' is not loaded", request.model),
+                 "try again in a moment", "model"};
   }
   const bool is_chat = std::holds_alternative<ChatPrompt>(request.prompt);
   MARU_ASSIGN_OR_RETURN(std::vector<text::TokenId> tokens,
@@ -234,7 +236,6 @@ Result<PreparedRequest> GenerationService::prepare(GenerationRequest request) co
           tokens.size(), request.max_tokens, is_chat ? "messages" : "prompt"));
 
   auto parts = std::make_shared<PreparedRequest::Parts>();
-  parts->tokenizer = model->tokenizer;
   engine::Request& wanted = parts->request;
   wanted.model = model->name;
   wanted.caller = std::move(request.identity.caller);
@@ -259,6 +260,7 @@ Result<PreparedRequest> GenerationService::prepare(GenerationRequest request) co
   options.n_prompt = static_cast<uint32_t>(tokens.size());
   options.prompt_end = end_of(*model->tokenizer, tokens);
   wanted.prompt = std::move(tokens);
+  parts->model = std::move(model);
   return PreparedRequest{options.n_prompt, std::move(parts)};
 }
 
@@ -270,9 +272,11 @@ Result<uint64_t> GenerationService::submit(PreparedRequest request, GenerationHa
     const std::lock_guard lock(impl_->running->mutex);
     impl_->running->ids.insert(id);
   }
-  auto answer = std::make_shared<Answer>(std::move(parts.tokenizer), std::move(parts.options),
+  auto answer = std::make_shared<Answer>(parts.model->tokenizer, std::move(parts.options),
                                          std::move(handler));
-  auto on_event = [answer, running = impl_->running](const engine::Event& event) {
+  // The engine drops the handler after the last event, and with it the use of the model.
+  auto on_event = [answer, model = std::move(parts.model),
+                   running = impl_->running](const engine::Event& event) {
     switch (answer->take(event)) {
       case AnswerState::kGoing: break;
       case AnswerState::kStopMet:

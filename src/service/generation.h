@@ -14,20 +14,12 @@
 #include "base/result.h"
 #include "engine/engine.h"
 #include "service/identity.h"
+#include "service/model_pool.h"
+#include "service/served_model.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
 
 namespace maru::service {
-
-// What the service must know of a served model beside the engine.
-struct ServedModel {
-  std::string name;             // as clients call it
-  uint32_t context_length = 0;  // prompt and answer together
-  std::shared_ptr<const text::Tokenizer> tokenizer;
-  std::shared_ptr<const text::ChatTemplate> chat_template;  // null: none, chat is refused clearly
-  std::vector<text::TokenId> end_tokens;                    // tokenizer's and generation_config's
-  int64_t created_unix_seconds = 0;
-};
 
 struct ChatPrompt {
   std::shared_ptr<const Json> messages;  // validated by the api layer
@@ -88,14 +80,17 @@ struct PreparedRequest {
 // has confirmed.
 class GenerationService {
  public:
+  GenerationService(std::shared_ptr<engine::Engine> engine, std::shared_ptr<ModelPool> models);
+  // Of models that the engine has for good.
   GenerationService(std::shared_ptr<engine::Engine> engine, std::vector<ServedModel> models);
   ~GenerationService();
 
-  const std::vector<ServedModel>& models() const;
-  const ServedModel* find_model(const std::string& name) const;  // null if unknown
+  // Which models there are. A request names one as ModelPool::resolve() does.
+  ModelPool& models() const;
 
-  // Renders and tokenises. Errors: kNotFound (model), kInvalidArgument (template, with `param`),
-  // kTooLarge (context, with the counts).
+  // Renders and tokenises. The model stays loaded until the request has ended or is dropped.
+  // Errors: kNotFound, kUnavailable (it is not loaded: ModelPool::open() it first),
+  // kInvalidArgument (template, with `param`), kTooLarge (context, with the counts).
   Result<PreparedRequest> prepare(GenerationRequest request) const;
   // Starts an answer, once; the id cancels it. Quick. Errors: those of engine::Engine::submit.
   Result<uint64_t> submit(PreparedRequest request, GenerationHandler handler);

@@ -132,6 +132,15 @@ Result<Found> read_gguf(const std::string& path) {
   return found;
 }
 
+Result<std::optional<std::string>> template_of_folder(const std::string& folder) {
+  MARU_ASSIGN_OR_RETURN(auto source,
+                        read_optional(folder + "/chat_template.jinja", kMaxTemplateBytes));
+  if (source) return source;
+  MARU_ASSIGN_OR_RETURN(const Json config, read_optional_json(folder + "/tokenizer_config.json"));
+  if (!config.is_object() || !config.contains("chat_template")) return source;
+  return template_of(config["chat_template"]);
+}
+
 Result<Found> read_folder(const std::string& folder) {
   Found found;
   auto tokenizer = text::Tokenizer::from_json_file(folder + "/tokenizer.json");
@@ -139,14 +148,7 @@ Result<Found> read_folder(const std::string& folder) {
   found.tokenizer = *std::move(tokenizer);
   const size_t size = found.tokenizer->size();
 
-  MARU_ASSIGN_OR_RETURN(found.chat_template,
-                        read_optional(folder + "/chat_template.jinja", kMaxTemplateBytes));
-  if (!found.chat_template) {
-    MARU_ASSIGN_OR_RETURN(const Json config, read_optional_json(folder + "/tokenizer_config.json"));
-    if (config.is_object() && config.contains("chat_template")) {
-      found.chat_template = template_of(config["chat_template"]);
-    }
-  }
+  MARU_ASSIGN_OR_RETURN(found.chat_template, template_of_folder(folder));
   for (const char* file : {"/generation_config.json", "/config.json"}) {
     MARU_ASSIGN_OR_RETURN(const Json config, read_optional_json(folder + file));
     if (config.is_object()) add_end_tokens(config, size, found.end_tokens);
@@ -186,6 +188,15 @@ Result<std::shared_ptr<const text::Tokenizer>> load_tokenizer(const ModelLocatio
       text::Tokenizer::from_json_file(is_file ? location.path : location.path + "/tokenizer.json");
   if (!tokenizer) return std::move(tokenizer).error();
   return std::shared_ptr<const text::Tokenizer>(*std::move(tokenizer));
+}
+
+Result<std::string> read_template_source(const ModelLocation& location) {
+  if (location.kind != ModelKind::kGguf) {
+    MARU_ASSIGN_OR_RETURN(auto source, template_of_folder(location.path));
+    return source.value_or("");
+  }
+  MARU_ASSIGN_OR_RETURN(const formats::GgufFile file, formats::GgufFile::open(location.path));
+  return std::string(file.get_string("tokenizer.chat_template").value_or(""));
 }
 
 Result<ModelText> load_model_text(const ModelLocation& location,

@@ -24,6 +24,9 @@ struct ModelText {
 // The tokenizer alone. Errors: as Tokenizer::from_*.
 Result<std::shared_ptr<const text::Tokenizer>> load_tokenizer(const ModelLocation& location);
 
+// The text of the model's own chat template; empty if it has none. Errors: as load_model_text().
+Result<std::string> read_template_source(const ModelLocation& location);
+
 // `default_template` is used where the model has none: the name of a built-in ("chatml", "plain"),
 // a file, or empty for none. Errors: kNotFound and kCorrupt (a file), kInvalidArgument (a template
 // that can't be compiled, with its line).

@@ -263,6 +263,19 @@ void Runs::end_with_credentials_of(std::shared_ptr<SignIn> sign_in) {
   impl_->sign_in = std::move(sign_in);
 }
 
+Result<std::string> Runs::model_of(const Identity& identity, const std::string& message_id,
+                                   const ChatSettings& over) {
+  AnswerPlan plan;
+  MARU_RETURN_IF_ERROR(impl_->database->read([&](store::Transaction& t) -> Status {
+    MARU_ASSIGN_OR_RETURN(plan, make_plan(t, identity, owner_of(identity), message_id, over));
+    return {};
+  }));
+  const Message& last = plan.branch.back();
+  const bool goes_on = last.role == "assistant" && !over.model && !last.model.empty();
+  return choose_model(*impl_->generation, identity,
+                      goes_on ? last.model : plan.settings.model.value_or(""));
+}
+
 Result<store::Message> Runs::start(const Identity& identity, const std::string& request_id,
                                    const std::string& message_id, const ChatSettings& over,
                                    Refusal& refusal) {

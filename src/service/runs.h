@@ -52,10 +52,15 @@ class Runs {
   // expired, or its account disabled.
   void end_with_credentials_of(std::shared_ptr<SignIn> sign_in);
 
+  // The model that would answer, which start() wants loaded. Errors: those of start().
+  Result<std::string> model_of(const Identity& identity, const std::string& message_id,
+                               const ChatSettings& over);
+
   // Begins an answer to the branch that ends with `message_id`; what `over` leaves open the chat's
   // settings, its assistant and the person's say, in this order. Gives the new message ("running").
   // `request_id` is the HTTP request's. Errors: kNotFound, kConflict (the branch is still being
-  // written), those of GenerationService::start(); if a limit forbids it `refusal` says more.
+  // written), kUnavailable (the model is not loaded), those of GenerationService::start(); if a
+  // limit forbids it `refusal` says more.
   Result<store::Message> start(const Identity& identity, const std::string& request_id,
                                const std::string& message_id, const ChatSettings& over,
                                Refusal& refusal);

@@ -27,6 +27,18 @@ TomlValue convert(const toml::node& node) {
   return std::monostate{};
 }
 
+void collect(const toml::table& table, const std::vector<std::string>& tables,
+             std::vector<TomlEntry>& entries) {
+  for (const auto& [key, node] : table) {
+    entries.push_back({tables, std::string(key.str()), convert(node), key.source().begin.line});
+    if (const toml::table* inner = node.as_table()) {
+      std::vector<std::string> path = tables;
+      path.emplace_back(key.str());
+      collect(*inner, path, entries);
+    }
+  }
+}
+
 }  // namespace
 
 Result<std::vector<TomlEntry>> parse_toml(std::string_view text, const std::string& path) {
@@ -39,9 +51,7 @@ Result<std::vector<TomlEntry>> parse_toml(std::string_view text, const std::stri
                  "the file must be TOML, e.g. port = 8080"};
   }
   std::vector<TomlEntry> entries;
-  for (const auto& [key, node] : parsed.table()) {
-    entries.push_back({std::string(key.str()), convert(node), key.source().begin.line});
-  }
+  collect(parsed.table(), {}, entries);
   std::stable_sort(entries.begin(), entries.end(),
                    [](const TomlEntry& a, const TomlEntry& b) { return a.line < b.line; });
   return entries;

@@ -1,5 +1,5 @@
-// The part of TOML that settings need: top-level keys with a text, a whole number, a truth value or
-// a list of texts. The only door to toml++ (its header is costly to compile).
+// The part of TOML that settings need: keys with a text, a whole number, a truth value or a list of
+// texts, in tables or not. The only door to toml++ (its header is costly to compile).
 #pragma once
 
 #include <cstdint>
@@ -12,11 +12,12 @@
 
 namespace maru::service {
 
-// monostate: a type that no setting has (a date, a table, a list of something else).
+// monostate: a table itself, whose entries follow, or a type that no setting has.
 using TomlValue =
     std::variant<std::monostate, std::string, int64_t, bool, std::vector<std::string>>;
 
 struct TomlEntry {
+  std::vector<std::string> tables;  // that it is in: {"models", "NAME"} of [models.NAME]
   std::string key;
   TomlValue value;
   uint32_t line = 0;

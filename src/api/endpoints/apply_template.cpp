@@ -3,6 +3,7 @@
 #include "api/endpoint.h"
 #include "api/wire/body.h"
 #include "api/wire/requests.h"
+#include "api/with_model.h"
 #include "base/json.h"
 
 namespace maru::api {
@@ -23,13 +24,13 @@ void handle(const Call& call) {
   const bool generation_prompt = body.boolean("add_generation_prompt").value_or(true);
   const std::string name = body.string("model").value_or("");
   if (problems.any()) return call.fail(problems.first());
-  const auto model = find_model(call, name);
-  if (!model) return call.fail(to_api_error(model.error()));
-  const auto pieces = call.context->service->render_chat(**model, chat, generation_prompt);
-  if (!pieces) return call.fail(to_api_error(pieces.error()));
-  std::string prompt;
-  for (const text::RenderedPiece& piece : *pieces) prompt += piece.text;
-  call.answer(dump_json(Json{{"prompt", std::move(prompt)}}));
+  with_model(call, name, false, [=](const Call& ready, const service::ModelUse& model) {
+    const auto pieces = ready.context->service->render_chat(*model, chat, generation_prompt);
+    if (!pieces) return ready.fail(to_api_error(pieces.error()));
+    std::string prompt;
+    for (const text::RenderedPiece& piece : *pieces) prompt += piece.text;
+    ready.answer(dump_json(Json{{"prompt", std::move(prompt)}}));
+  });
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include "api/endpoint.h"
 #include "api/wire/body.h"
 #include "api/wire/requests.h"
+#include "api/with_model.h"
 #include "base/json.h"
 #include "base/log.h"
 
@@ -10,6 +11,20 @@ namespace maru::api {
 namespace {
 
 constexpr FieldSpec kFields[] = {{"tokens", Support::kSupported}, {"model", Support::kSupported}};
+
+void spell(const Call& call, const text::Tokenizer& tokenizer,
+           const std::vector<text::TokenId>& tokens) {
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    if (static_cast<size_t>(tokens[i]) < tokenizer.size()) continue;
+    const std::string path = fmt::format("tokens[{}]", i);
+    Problems problems;
+    problems.add(path, "invalid_value",
+                 fmt::format("'{}' is {}; the vocabulary ends at {}", path, tokens[i],
+                             tokenizer.size() - 1));
+    return call.fail(problems.first());
+  }
+  call.answer(dump_json(Json{{"content", tokenizer.decode(tokens, /*with_special=*/true)}}));
+}
 
 void handle(const Call& call) {
   const auto json = parse_body(call.request.body);
@@ -24,18 +39,9 @@ void handle(const Call& call) {
   }
   const std::string name = body.string("model").value_or("");
   if (problems.any()) return call.fail(problems.first());
-  const auto model = find_model(call, name);
-  if (!model) return call.fail(to_api_error(model.error()));
-  const text::Tokenizer& tokenizer = *(*model)->tokenizer;
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    if (static_cast<size_t>(tokens[i]) < tokenizer.size()) continue;
-    const std::string path = fmt::format("tokens[{}]", i);
-    problems.add(path, "invalid_value",
-                 fmt::format("'{}' is {}; the vocabulary ends at {}", path, tokens[i],
-                             tokenizer.size() - 1));
-    return call.fail(problems.first());
-  }
-  call.answer(dump_json(Json{{"content", tokenizer.decode(tokens, /*with_special=*/true)}}));
+  with_model(call, name, false, [tokens](const Call& ready, const service::ModelUse& model) {
+    spell(ready, *model->tokenizer, tokens);
+  });
 }
 
 }  // namespace

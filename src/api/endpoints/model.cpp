@@ -12,9 +12,15 @@ void handle(const Call& call) {
     const auto encoder = find_encoder(call, call.path_arguments[0], is_reranker);
     if (encoder) return call.answer(dump_json(model_json(**encoder)));
   }
-  const auto model = find_model(call, call.path_arguments[0]);
-  if (!model) return call.fail(to_api_error(model.error()));
-  call.answer(dump_json(model_json(**model)));
+  const auto name = find_model(call, call.path_arguments[0]);
+  if (!name) return call.fail(to_api_error(name.error()));
+  const service::ModelPool& models = call.context->service->models();
+  for (const service::ModelStatus& model : models.list()) {
+    if (model.name != *name) continue;
+    return call.answer(dump_json(model_json(model, models.facts(model.name))));
+  }
+  call.fail(to_api_error(Error{ErrorCode::kNotFound, "the model '" + *name + "' is gone",
+                               "GET /v1/models lists what is served", "model"}));
 }
 
 }  // namespace

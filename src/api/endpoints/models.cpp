@@ -9,8 +9,10 @@ namespace {
 
 void handle(const Call& call) {
   Json data = Json::array();
-  for (const service::ServedModel& model : call.context->service->models()) {
-    if (call.identity.may_use_model(model.name)) data.push_back(model_json(model));
+  const service::ModelPool& models = call.context->service->models();
+  for (const service::ModelStatus& model : models.list()) {
+    if (!call.identity.may_use_model(model.name)) continue;
+    data.push_back(model_json(model, models.facts(model.name)));
   }
   if (call.context->encoders) {
     for (const auto& model : call.context->encoders->models()) {

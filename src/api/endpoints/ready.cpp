@@ -1,12 +1,12 @@
-// GET /ready: a model is loaded and requests are taken.
+// GET /ready: there is a model to serve and requests are taken.
 #include "api/endpoint.h"
 
 namespace maru::api {
 namespace {
 
 void handle(const Call& call) {
-  if (call.context->service->models().empty()) {
-    return call.fail(make_http_error(503, "no model is loaded"));
+  if (call.context->service->models().list().empty()) {
+    return call.fail(make_http_error(503, "there is no model"));
   }
   call.answer(R"({"status":"ready"})");
 }

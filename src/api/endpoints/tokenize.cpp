@@ -2,6 +2,7 @@
 #include "api/endpoint.h"
 #include "api/wire/body.h"
 #include "api/wire/fields.h"
+#include "api/with_model.h"
 #include "base/json.h"
 
 namespace maru::api {
@@ -22,10 +23,10 @@ void handle(const Call& call) {
   const bool parse_special = body.boolean("parse_special").value_or(false);
   const std::string name = body.string("model").value_or("");
   if (problems.any()) return call.fail(problems.first());
-  const auto model = find_model(call, name);
-  if (!model) return call.fail(to_api_error(model.error()));
-  const text::Segment segment{content, parse_special};
-  call.answer(dump_json(Json{{"tokens", (*model)->tokenizer->encode({&segment, 1})}}));
+  with_model(call, name, false, [=](const Call& ready, const service::ModelUse& model) {
+    const text::Segment segment{content, parse_special};
+    ready.answer(dump_json(Json{{"tokens", model->tokenizer->encode({&segment, 1})}}));
+  });
 }
 
 }  // namespace

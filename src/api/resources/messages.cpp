@@ -1,6 +1,7 @@
 // Messages of chats, the answers to them, and the answers' events as they come.
 #include "api/chat_wire.h"
 #include "api/wire/query.h"
+#include "api/with_model.h"
 #include "service/sign_in.h"
 
 namespace maru::api {
@@ -89,12 +90,17 @@ void run_answer(const Call& call, int status) {
   ObjectReader reader(*body, "", problems);
   const service::ChatSettings settings = parse_settings(reader);
   if (problems.any()) return call.fail(problems.first());
-  service::Refusal refusal;
-  const auto message = (*call.context->chats->runs.*begin)(
-      call.identity, call.request.id, call.path_arguments[0], settings, refusal);
-  if (message) return answer(call, message_json(*message), status);
-  if (!refusal.error.message.empty()) return call.fail(to_api_error(refusal));
-  fail(call, message.error());
+  const auto name =
+      call.context->chats->runs->model_of(call.identity, call.path_arguments[0], settings);
+  if (!name) return fail(call, name.error());
+  with_model(call, *name, false, [settings, status](const Call& ready, const service::ModelUse&) {
+    service::Refusal refusal;
+    const auto message = (*ready.context->chats->runs.*begin)(
+        ready.identity, ready.request.id, ready.path_arguments[0], settings, refusal);
+    if (message) return answer(ready, message_json(*message), status);
+    if (!refusal.error.message.empty()) return ready.fail(to_api_error(refusal));
+    fail(ready, message.error());
+  });
 }
 
 void start_answer(const Call& call) { run_answer<&service::Runs::start>(call, 201); }
@@ -107,12 +113,6 @@ void stop_answer(const Call& call) {
 }
 
 std::string sse(const Json& json) { return "data: " + dump_json(json) + "\n\n"; }
-
-void begin_events(const Call& call) {
-  call.writer.begin_stream(
-      {200, "", "text/event-stream", {{"Cache-Control", "no-cache"}, {"X-Accel-Buffering", "no"}}},
-      {call.context->heartbeat, ": heartbeat\n\n"});
-}
 
 // Ends the stream when what the caller was let in by counts no longer; while the result is kept.
 std::shared_ptr<void> watch_caller(const Call& call) {
@@ -139,7 +139,7 @@ void follow_answer(const Call& call) {
   if (const auto there = chats.find_message(owner(call), call.path_arguments[0]); !there) {
     return fail(call, there.error());
   }
-  begin_events(call);
+  begin_events(*call.context, call.writer);
   const auto handle = call.context->chats->runs->subscribe(
       owner(call), call.path_arguments[0], *from,
       [writer = call.writer](const service::RunEvent& event) {
@@ -159,7 +159,7 @@ void follow_answer(const Call& call) {
 
 // What of the person has changed, for open pages; without end.
 void follow_changes(const Call& call) {
-  begin_events(call);
+  begin_events(*call.context, call.writer);
   auto handle = call.context->chats->changes->listen(
       owner(call), [writer = call.writer](const service::Change& change) {
         writer.write(sse(change_json(change)));

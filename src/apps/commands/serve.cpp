@@ -100,7 +100,7 @@ Result<int> run(const Context& context) {
   const auto accounts = std::make_shared<service::Accounts>(log);
   const auto sign_in =
       std::make_shared<service::SignIn>(database, accounts, sign_in_options(settings));
-  MARU_ASSIGN_OR_RETURN(const auto host, Host::start(context, Prefixes::kOnDisk));
+  MARU_ASSIGN_OR_RETURN(const auto host, Host::start(context, Prefixes::kOnDisk, Served::kAll));
   api::ApiOptions options = api_options(settings);
   MARU_RETURN_IF_ERROR(meter_requests(settings, database, options));
   // Outlives the server: answers that still run are saved when nobody reads any more.
@@ -113,7 +113,7 @@ Result<int> run(const Context& context) {
       const auto server,
       api::ApiServer::start(std::move(options), host->shared_service(), accounts, sign_in));
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
-  const std::string& model = host->service().models().front().name;
+  const std::string& model = host->model();
   log_info("serving {} on port {}: context {}, KV cache {}, kernels {}, ready after {:.2f} s",
            model, server->port(), host->plan().context_length,
            service::format_bytes(host->plan().kv_pool_bytes), kernels::isa_name(host->isa()),
@@ -130,9 +130,10 @@ Result<int> run(const Context& context) {
 
 CommandBody declare(Options& options) {
   options.engine_settings();
-  for (const char* key : {"host", "port", "max_running", "speculation", "draft_model",
-                          "embedding_model", "rerank_model", "max_waiting", "prefix_cache_disk_mib",
-                          "prefix_sharing", "allowed_hosts", "allowed_origins", "secure_cookies"}) {
+  for (const char* key :
+       {"host", "port", "max_running", "speculation", "draft_model", "embedding_model",
+        "rerank_model", "max_waiting", "idle_minutes", "prefix_cache_disk_mib", "prefix_sharing",
+        "allowed_hosts", "allowed_origins", "secure_cookies"}) {
     options.setting(key);
   }
   options.examples(
