@@ -53,19 +53,30 @@ bool matches(std::string_view pattern, std::string_view path, std::vector<std::s
   }
 }
 
+size_t fixed_characters(std::string_view pattern) {
+  size_t fixed = 0;
+  bool inside = false;
+  for (const char c : pattern) {
+    inside = inside ? c != '}' : c == '{';
+    fixed += !inside && c != '}';
+  }
+  return fixed;
+}
+
 }  // namespace
 
-// Of several patterns that match the longest counts: ".../{model...}/card" before "{model...}".
+// Of several patterns that match the one that fixes most counts: ".../{model...}/card" before
+// "{model...}", "prices/speeds" before "prices/{price}".
 Match find_endpoint(std::string_view method, std::string_view path) {
   Match match;
-  size_t longest = 0;
+  size_t most = 0;
   for (const Endpoint* endpoint : all_endpoints()) {
     std::vector<std::string> arguments;
     if (!matches(endpoint->pattern, path, arguments)) continue;
-    const size_t length = std::string_view(endpoint->pattern).size();
-    if (length < longest) continue;
-    if (length > longest) match = {};
-    longest = length;
+    const size_t fixed = fixed_characters(endpoint->pattern);
+    if (fixed < most) continue;
+    if (fixed > most) match = {};
+    most = fixed;
     if (!match.allowed_methods.empty()) match.allowed_methods += ", ";
     match.allowed_methods += endpoint->method;
     if (method == endpoint->method ||

@@ -51,7 +51,9 @@ void begin_events(const ApiContext& context, const net::ResponseWriter& writer,
 
 ApiError model_error(const std::string& name, const Error& error) {
   ApiError out = to_api_error(error);
-  if (error.code == ErrorCode::kNotFound || error.code == ErrorCode::kRateLimited) return out;
+  // A model that is not there names the parameter; a file that a model lacks does not.
+  const bool is_unknown = error.code == ErrorCode::kNotFound && error.param == "model";
+  if (is_unknown || error.code == ErrorCode::kRateLimited) return out;
   out.status = 503;
   out.type = "server_error";
   out.code = "model_unavailable";
@@ -66,6 +68,9 @@ void with_model(const Call& call, const std::string& name, bool streams, WithMod
   if (!found) return call.fail(to_api_error(found.error()));
   service::ModelPool& models = call.context->service->models();
   if (const service::ModelUse loaded = models.use(*found)) return then(call, loaded);
+  if (const auto facts = models.facts(*found); facts.can_embed || facts.can_rerank) {
+    return call.fail(to_api_error(facts.problem));
+  }
   if (call.request.header(kWaitHeader) == "no") {
     models.open(*found, [](const Result<service::ModelUse>&) {});
     if (const service::ModelUse loaded = models.use(*found)) return then(call, loaded);

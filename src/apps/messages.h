@@ -108,6 +108,8 @@ class Phrases {
  public:
   explicit Phrases(Language language) : language_(language) {}
 
+  Language language() const { return language_; }
+
   template <class... Args>
   std::string operator()(Message message, const Args&... args) const {
     return fmt::vformat(message_text(language_, message), fmt::make_format_args(args...));

@@ -163,8 +163,15 @@ service::ModelFacts ModelHost::facts(const std::string& name) const {
   return facts;
 }
 
+Result<service::ModelLocation> ModelHost::locate(const std::string& name) const {
+  MARU_ASSIGN_OR_RETURN(Place place, find(name));
+  return std::move(place.location);
+}
+
 Result<service::MemoryPlan> ModelHost::plan(const std::string& name, const MemoryLimits& limits) {
   MARU_ASSIGN_OR_RETURN(const Place place, find(name));
+  const service::ModelFacts facts = facts_.facts(place.location, settings_.default_chat_template);
+  if (!facts.can_complete && !facts.problem.message.empty()) return facts.problem;
   MARU_ASSIGN_OR_RETURN(const models::ModelInfo info, read_model_info(place.location));
   const service::Settings settings = settings_of(place, info.context_length);
   MARU_ASSIGN_OR_RETURN(const models::MemoryEstimate need,
@@ -210,6 +217,8 @@ Result<service::ModelLoader::Loaded> ModelHost::load(const std::string& name,
   auto text = text_loading.get();
   if (!loaded) return std::move(loaded).error();
   if (!text) return std::move(text).error();
+  MARU_RETURN_IF_ERROR(
+      service::check_vocabulary(place.location, *text->tokenizer, info.vocab_size));
 
   Loaded out;
   out.plan = loaded->plan;

@@ -32,6 +32,7 @@ class ModelHost final : public service::ModelLoader {
 
   std::vector<Listed> list() const override;
   service::ModelFacts facts(const std::string& name) const override;
+  Result<service::ModelLocation> locate(const std::string& name) const override;
   Result<service::MemoryPlan> plan(const std::string& name, const MemoryLimits& limits) override;
   Result<Loaded> load(const std::string& name, const MemoryLimits& limits) override;
   void unload(const std::string& name) override;

@@ -166,7 +166,7 @@ Error ConfigMap::refusal(std::string_view key, const std::string& why,
     value = " = " + to_short_text(it->second.value);
   return {.code = ErrorCode::kInvalidArgument,
           .message = spelled(key) + value + ": " + why,
-          .hint = hint};
+          .hint = hint.empty() ? kTakeAgain : hint};
 }
 
 Result<uint32_t> ConfigMap::count(std::string_view key, uint32_t low, uint32_t high) {

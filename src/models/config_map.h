@@ -18,6 +18,10 @@
 
 namespace maru::models {
 
+// The hint where a file is wrong and nothing else can be done about it.
+inline constexpr const char* kTakeAgain =
+    "the file is damaged or was converted wrongly: take the model from its origin again";
+
 class ConfigMap {
  public:
   // A list that is neither of numbers nor of strings, or a nested one: present, but unreadable.
@@ -55,6 +59,7 @@ class ConfigMap {
 
   // "llama.block_count" or "config.json: num_hidden_layers".
   std::string spelled(std::string_view key) const;
+  // An empty hint stands for: take the model from its origin again.
   Error refusal(std::string_view key, const std::string& why, const std::string& hint = {}) const;
 
   // All keys and values in order, for the fingerprint.

@@ -51,11 +51,13 @@ Result<uint32_t> read_vocab_size(const ModelSource& source) {
   if (rows == 0 || rows > kMaxVocab)
     return Error{.code = ErrorCode::kTooLarge,
                  .message = source.path() + ": " + name + " has " + std::to_string(rows) +
-                            " rows, allowed are 1 to " + std::to_string(kMaxVocab)};
+                            " rows, allowed are 1 to " + std::to_string(kMaxVocab),
+                 .hint = kTakeAgain};
   if (auto n = source.n_tokenizer_tokens(); n && *n > rows)
     return Error{.code = ErrorCode::kCorrupt,
                  .message = source.path() + ": the tokenizer has " + std::to_string(*n) +
-                            " tokens, but " + name + " only " + std::to_string(rows) + " rows"};
+                            " tokens, but " + name + " only " + std::to_string(rows) + " rows",
+                 .hint = "the tokenizer must be the model's own: take both from the same origin"};
   return static_cast<uint32_t>(rows);
 }
 
@@ -328,7 +330,8 @@ Result<std::vector<float>> read_vector(const ModelSource& source, const formats:
       n % format->block_values != 0)
     return Error{.code = ErrorCode::kCorrupt,
                  .message = source.path() + ": tensor " + tensor.name + " must be a vector of " +
-                            std::to_string(n) + " numbers"};
+                            std::to_string(n) + " numbers",
+                 .hint = kTakeAgain};
   std::vector<float> out(n);
   format->dequantise(tensor.data.data(), out.data(), n);
   return out;

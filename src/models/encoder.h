@@ -7,6 +7,8 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/result.h"
 #include "base/thread_pool.h"
@@ -22,8 +24,10 @@ struct EncoderInfo {
   uint32_t n_vocab = 0, n_types = 0;
   uint32_t max_tokens = 0;  // of one text, control tokens included
   Pooling pooling = Pooling::kMean;
-  bool normalises = false;    // vectors have length 1
-  uint32_t n_labels = 0;      // 0: gives vectors; else logits of a classification of texts or pairs
+  bool normalises = false;  // vectors have length 1
+  uint32_t n_labels = 0;    // 0: gives vectors; else logits of a classification of texts or pairs
+  uint64_t n_parameters = 0;
+  std::vector<std::pair<std::string, uint64_t>> format_bytes;  // block format -> bytes in the file
   uint64_t memory_bytes = 0;  // weights and work, without the vocabulary that stays in the file
   uint32_t n_out() const { return n_labels > 0 ? n_labels : dim; }
 };

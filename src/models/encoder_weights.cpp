@@ -300,6 +300,9 @@ Result<EncoderConfig> read_bert_config(ModelSource& source) {
   }
   MARU_RETURN_IF_ERROR(read_modules(source, c.info));
   MARU_RETURN_IF_ERROR(read_max_tokens(source, c.info));
+  ModelSource::Sizes sizes = source.sizes();
+  c.info.n_parameters = sizes.n_parameters;
+  c.info.format_bytes = std::move(sizes.format_bytes);
   c.info.memory_bytes = bytes_of(c);
   return c;
 }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <map>
 
 #include "kernels/dispatch.h"
 #include "models/config_reading.h"
@@ -154,16 +153,9 @@ ModelInfo describe_model(const PreparedModel& m, uint64_t fingerprint) {
   info.family = m.family->name;
   info.name = m.source.name();
   info.licence = m.source.licence();
-  std::map<std::string, uint64_t> bytes;
-  for (const formats::TensorInfo& tensor : m.source.tensors()) {
-    uint64_t n = 1;
-    for (uint64_t size : tensor.shape) n *= size;
-    info.n_parameters += n;
-    const tensor::BlockFormat* format = tensor::find_format_by_gguf_type(tensor.gguf_type);
-    bytes[format != nullptr ? format->name : "type " + std::to_string(tensor.gguf_type)] +=
-        tensor.data.size();
-  }
-  info.format_bytes.assign(bytes.begin(), bytes.end());
+  ModelSource::Sizes sizes = m.source.sizes();
+  info.n_parameters = sizes.n_parameters;
+  info.format_bytes = std::move(sizes.format_bytes);
   info.n_layers = c.n_layers;
   info.n_heads = c.n_heads;
   info.n_kv_heads = c.n_kv_heads;

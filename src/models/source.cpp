@@ -1,9 +1,11 @@
 #include "models/source.h"
 
 #include <filesystem>
+#include <map>
 
 #include "base/files.h"
 #include "base/json.h"
+#include "tensor/format.h"
 
 namespace maru::models {
 namespace {
@@ -100,6 +102,21 @@ std::optional<uint64_t> ModelSource::n_tokenizer_tokens() const {
 
 const std::vector<formats::TensorInfo>& ModelSource::tensors() const {
   return gguf_ ? gguf_->tensors() : safetensors_->tensors();
+}
+
+ModelSource::Sizes ModelSource::sizes() const {
+  Sizes sizes;
+  std::map<std::string, uint64_t> bytes;
+  for (const formats::TensorInfo& tensor : tensors()) {
+    uint64_t n = 1;
+    for (const uint64_t size : tensor.shape) n *= size;
+    sizes.n_parameters += n;
+    const tensor::BlockFormat* format = tensor::find_format_by_gguf_type(tensor.gguf_type);
+    bytes[format != nullptr ? format->name : "type " + std::to_string(tensor.gguf_type)] +=
+        tensor.data.size();
+  }
+  sizes.format_bytes.assign(bytes.begin(), bytes.end());
+  return sizes;
 }
 
 const formats::TensorInfo* ModelSource::find_tensor(std::string_view name) const {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -32,6 +33,12 @@ class ModelSource {
   std::optional<uint64_t> n_tokenizer_tokens() const;  // of a GGUF's own tokenizer
 
   const std::vector<formats::TensorInfo>& tensors() const;
+  struct Sizes {
+    uint64_t n_parameters = 0;
+    std::vector<std::pair<std::string, uint64_t>>
+        format_bytes;  // block format -> bytes in the file
+  };
+  Sizes sizes() const;  // of all tensors
   const formats::TensorInfo* find_tensor(std::string_view name) const;
   // Why a tensor that is named in the file was not found; empty if it is simply absent.
   std::string why_unreadable(std::string_view name) const;

@@ -21,9 +21,11 @@ namespace maru::service {
 // Immutable; thread-safe.
 struct ServedEncoder {
   std::string name;  // as clients call it
+  std::string path;  // its folder
   std::shared_ptr<const models::Encoder> encoder;
   std::shared_ptr<const text::WordPieceTokenizer> tokenizer;
-  int64_t created_unix_seconds = 0;
+  uint64_t file_bytes = 0;           // on disk
+  int64_t created_unix_seconds = 0;  // when its files were last written
 
   bool is_reranker() const { return encoder->info().n_labels > 0; }
 };

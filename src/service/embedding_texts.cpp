@@ -3,11 +3,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <ctime>
 #include <numeric>
 
 #include "base/memory_limits.h"
 #include "service/embedding.h"
+#include "service/model_facts.h"
 
 namespace maru::service {
 namespace {
@@ -55,8 +55,9 @@ Result<ServedEncoder> load_encoder(const ModelLocation& location, kernels::Isa i
                  "free memory, or use a smaller model"};
   }
   MARU_ASSIGN_OR_RETURN(auto encoder, models::Encoder::load(location.path, isa, pool));
-  return ServedEncoder{location.name, std::move(encoder), std::move(tokenizer),
-                       static_cast<int64_t>(std::time(nullptr))};
+  const DiskUse use = disk_use(location);
+  return ServedEncoder{location.name,        location.path, std::move(encoder),
+                       std::move(tokenizer), use.n_bytes,   use.written_unix_seconds};
 }
 
 Result<PreparedTexts> prepare_texts(std::shared_ptr<const ServedEncoder> model,

@@ -1,11 +1,13 @@
 #include "service/model_facts.h"
 
+#include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <system_error>
 
+#include "models/encoder.h"
 #include "models/model.h"
 #include "service/model_text.h"
 
@@ -29,6 +31,24 @@ uint64_t state_of(const std::vector<FoundFile>& files, const std::string& defaul
             std::to_string(file.written_ns) + '\0';
   }
   return std::hash<std::string>{}(text);
+}
+
+// Encoders are loaded at the start, by the settings that name them, and not by the pool.
+void read_encoder_facts(const ModelLocation& location, ModelFacts& facts) {
+  if (location.kind == ModelKind::kGguf) return;
+  const auto info = models::Encoder::read_info(location.path);
+  if (!info) return;
+  const bool is_reranker = info->n_labels > 0;
+  facts.family = info->architecture;
+  facts.context_length = info->max_tokens;
+  (is_reranker ? facts.can_rerank : facts.can_embed) = true;
+  facts.problem =
+      Error{ErrorCode::kInvalidArgument,
+            fmt::format("'{}' is {}: it writes no text", location.name,
+                        is_reranker ? "a reranker" : "an embedding model"),
+            fmt::format("to serve it, name it in maru.toml: {} = \"{}\"",
+                        is_reranker ? "rerank_model" : "embedding_model", location.name),
+            "model"};
 }
 
 }  // namespace
@@ -55,16 +75,24 @@ std::vector<FoundFile> found_files(const ModelLocation& location) {
   return files;
 }
 
+DiskUse disk_use(const ModelLocation& location) {
+  DiskUse use;
+  for (const FoundFile& file : found_files(location)) {
+    use.n_bytes += file.n_bytes;
+    use.written_unix_seconds = std::max(use.written_unix_seconds, file.written_ns / kNanoseconds);
+  }
+  return use;
+}
+
 ModelFacts read_model_facts(const ModelLocation& location, const std::string& default_template) {
   ModelFacts facts;
-  for (const FoundFile& file : found_files(location)) {
-    facts.file_bytes += file.n_bytes;
-    facts.created_unix_seconds =
-        std::max(facts.created_unix_seconds, file.written_ns / kNanoseconds);
-  }
+  const DiskUse use = disk_use(location);
+  facts.file_bytes = use.n_bytes;
+  facts.created_unix_seconds = use.written_unix_seconds;
   const auto info = models::Model::read_info(location.path);
   if (!info) {
     facts.problem = info.error();
+    read_encoder_facts(location, facts);
     return facts;
   }
   facts.family = info->family;

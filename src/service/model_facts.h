@@ -38,4 +38,10 @@ struct FoundFile {
 };
 std::vector<FoundFile> found_files(const ModelLocation& location);
 
+struct DiskUse {
+  uint64_t n_bytes = 0;
+  int64_t written_unix_seconds = 0;  // when the newest file was
+};
+DiskUse disk_use(const ModelLocation& location);
+
 }  // namespace maru::service

@@ -522,6 +522,11 @@ std::vector<ModelStatus> ModelPool::list() const {
   return all;
 }
 
+Result<ModelLocation> ModelPool::locate(const std::string& name) const {
+  if (impl_->loader) return impl_->loader->locate(name);
+  return unknown_model(name);
+}
+
 ModelFacts ModelPool::facts(const std::string& name) const {
   if (impl_->loader) return impl_->loader->facts(name);
   ModelFacts facts;

@@ -15,6 +15,7 @@
 #include "base/memory_limits.h"
 #include "base/result.h"
 #include "service/memory_plan.h"
+#include "service/model_store.h"
 #include "service/served_model.h"
 
 namespace maru::service {
@@ -32,14 +33,14 @@ struct ModelFacts {
   std::string family;           // empty: the file does not tell, or it is of none that we know
   uint64_t file_bytes = 0;      // on disk
   uint32_t context_length = 0;  // that one request may use; 0: unknown
-  bool can_chat = false, can_complete = false, can_embed = false;
+  bool can_chat = false, can_complete = false, can_embed = false, can_rerank = false;
   bool can_reason = false, can_call_tools = false;  // by what the chat template mentions
   int64_t created_unix_seconds = 0;                 // when the file was last written
   Error problem = {};                               // why it can't be served; empty: nothing known
 };
 
-// Finds, loads and unloads; the pool decides when. list() and facts() are called by any thread, the
-// others by the pool's.
+// Finds, loads and unloads; the pool decides when. list(), facts() and locate() are called by any
+// thread, the others by the pool's.
 class ModelLoader {
  public:
   virtual ~ModelLoader() = default;
@@ -50,6 +51,8 @@ class ModelLoader {
   // What there is now, without opening a model; the default one first. Names are unique.
   virtual std::vector<Listed> list() const = 0;
   virtual ModelFacts facts(const std::string& name) const = 0;
+  // Errors: kNotFound.
+  virtual Result<ModelLocation> locate(const std::string& name) const = 0;
   // What it would take. Errors: those of plan_memory(), and what is wrong with the model.
   virtual Result<MemoryPlan> plan(const std::string& name, const MemoryLimits& limits) = 0;
   struct Loaded {
@@ -116,6 +119,8 @@ class ModelPool {
   // All there are, the default one first.
   std::vector<ModelStatus> list() const;
   ModelFacts facts(const std::string& name) const;
+  // Where its files are. Errors: kNotFound.
+  Result<ModelLocation> locate(const std::string& name) const;
 
  private:
   struct Impl;

@@ -57,6 +57,9 @@ class FakeLoader final : public ModelLoader {
     facts.file_bytes = machine_->bytes.at(name);
     return facts;
   }
+  Result<ModelLocation> locate(const std::string& name) const override {
+    return ModelLocation{name, "/" + name};
+  }
   Result<MemoryPlan> plan(const std::string& name, const MemoryLimits& limits) override {
     MemoryPlan plan;
     plan.total_bytes = machine_->bytes.at(name);

@@ -190,6 +190,20 @@ Result<std::shared_ptr<const text::Tokenizer>> load_tokenizer(const ModelLocatio
   return std::shared_ptr<const text::Tokenizer>(*std::move(tokenizer));
 }
 
+Status check_vocabulary(const ModelLocation& location, const text::Tokenizer& tokenizer,
+                        uint32_t vocab_size) {
+  for (size_t id = vocab_size; id < tokenizer.size(); ++id) {
+    const auto token = static_cast<text::TokenId>(id);
+    if (tokenizer.is_control(token) || tokenizer.token_text(token).empty()) continue;
+    return Error{
+        ErrorCode::kCorrupt,
+        fmt::format("{}: the tokenizer's token {} ('{}') has no row in the embedding of {}",
+                    location.path, id, tokenizer.token_text(token), vocab_size),
+        "the tokenizer must be the model's own: take both from the same origin"};
+  }
+  return {};
+}
+
 Result<std::string> read_template_source(const ModelLocation& location) {
   if (location.kind != ModelKind::kGguf) {
     MARU_ASSIGN_OR_RETURN(auto source, template_of_folder(location.path));

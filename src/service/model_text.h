@@ -24,6 +24,12 @@ struct ModelText {
 // The tokenizer alone. Errors: as Tokenizer::from_*.
 Result<std::shared_ptr<const text::Tokenizer>> load_tokenizer(const ModelLocation& location);
 
+// Whether the model has a row for each token that a text can yield. Control tokens may lie beyond
+// it: Gemma's tokenizer names one for images that the model without eyes has no row for. Errors:
+// kCorrupt with the token.
+Status check_vocabulary(const ModelLocation& location, const text::Tokenizer& tokenizer,
+                        uint32_t vocab_size);
+
 // The text of the model's own chat template; empty if it has none. Errors: as load_model_text().
 Result<std::string> read_template_source(const ModelLocation& location);
 

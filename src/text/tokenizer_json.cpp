@@ -120,7 +120,7 @@ Status check_model(const SortedJson& model) {
   // Files older than the field "type" hold BPE if they have merges.
   const SortedJson* type = find_member(model, "type");
   if (type != nullptr ? *type != "BPE" : find_member(model, "merges") == nullptr) {
-    return unsupported("model type", type == nullptr ? "(none)" : type_name(model));
+    return unsupported("model.type", type == nullptr ? "(none)" : type_name(model));
   }
   for (const char* name : {"continuing_subword_prefix", "end_of_word_suffix"}) {
     const SortedJson* value = find_member(model, name);

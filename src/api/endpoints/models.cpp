@@ -7,11 +7,17 @@
 namespace maru::api {
 namespace {
 
+// Served beside the pool, which finds its folder too.
+bool is_encoder(const Call& call, const std::string& name) {
+  const auto& encoders = call.context->encoders;
+  return encoders && (encoders->find(name, false) || encoders->find(name, true));
+}
+
 void handle(const Call& call) {
   Json data = Json::array();
   const service::ModelPool& models = call.context->service->models();
   for (const service::ModelStatus& model : models.list()) {
-    if (!call.identity.may_use_model(model.name)) continue;
+    if (!call.identity.may_use_model(model.name) || is_encoder(call, model.name)) continue;
     data.push_back(model_json(model, models.facts(model.name)));
   }
   if (call.context->encoders) {

@@ -10,6 +10,7 @@ Json capabilities(const service::ModelFacts& facts) {
   if (facts.can_chat) list.push_back("chat");
   if (facts.can_complete) list.push_back("completion");
   if (facts.can_embed) list.push_back("embeddings");
+  if (facts.can_rerank) list.push_back("rerank");
   if (facts.can_reason) list.push_back("reasoning");
   if (facts.can_call_tools) list.push_back("tools");
   return list;
@@ -48,11 +49,20 @@ Json model_json(const service::ModelStatus& model, const service::ModelFacts& fa
 }
 
 Json model_json(const service::ServedEncoder& model) {
-  return Json{{"id", model.name},
-              {"object", "model"},
-              {"created", model.created_unix_seconds},
-              {"owned_by", "maru"},
-              {"context_length", model.encoder->info().max_tokens}};
+  const models::EncoderInfo& info = model.encoder->info();
+  service::ModelFacts facts;
+  facts.family = info.architecture;
+  facts.file_bytes = model.file_bytes;
+  facts.context_length = info.max_tokens;
+  facts.created_unix_seconds = model.created_unix_seconds;
+  (model.is_reranker() ? facts.can_rerank : facts.can_embed) = true;
+  service::ModelStatus status;
+  status.name = model.name;
+  status.state = service::ModelState::kLoaded;
+  status.policy.is_pinned = true;
+  status.plan.total_bytes = info.memory_bytes;
+  status.plan.context_length = info.max_tokens;
+  return model_json(status, facts);
 }
 
 }  // namespace maru::api

@@ -59,6 +59,8 @@ Result<Report> inspect(const Arguments& arguments, const service::Settings& sett
   const auto text = service::load_model_text(report.location, settings.default_chat_template);
   report.licence = report.info.licence;
   if (text) {
+    MARU_RETURN_IF_ERROR(
+        service::check_vocabulary(report.location, *text->tokenizer, report.info.vocab_size));
     if (report.licence.empty()) report.licence = text->licence;
     report.chat_template = text->chat_template ? "yes (" + text->template_origin + ")" : "none";
   } else {
