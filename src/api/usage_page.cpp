@@ -111,6 +111,11 @@ Json text_or_null(bool is_grouped, const std::string& text) {
   return is_grouped && !text.empty() ? Json(text) : Json(nullptr);
 }
 
+Json money_json(const store::UsageSum& sum, const std::string& currency) {
+  constexpr double kMicros = 1e6;
+  return {{"value", static_cast<double>(sum.cost_micros) / kMicros}, {"currency", currency}};
+}
+
 Json result_json(const store::UsageSum& sum, UsageKind kind, const store::UsageGrouping& grouping,
                  const std::string& currency) {
   Json out;
@@ -124,11 +129,13 @@ Json result_json(const store::UsageSum& sum, UsageKind kind, const store::UsageG
            {"num_model_requests", sum.n_requests}};
     out["model"] = text_or_null(grouping.by_model, sum.model);
     out["batch"] = nullptr;
+    out["maru"] = {{"cost", money_json(sum, currency)},
+                   {"timed_requests", sum.n_timed},
+                   {"first_token_ms", sum.first_token_ms},
+                   {"total_ms", sum.total_ms}};
   } else {
-    constexpr double kMicros = 1e6;
     out = {{"object", "organization.costs.result"}};
-    out["amount"] = {{"value", static_cast<double>(sum.cost_micros) / kMicros},
-                     {"currency", currency}};
+    out["amount"] = money_json(sum, currency);
     out["line_item"] = text_or_null(grouping.by_model, sum.model);
   }
   out["project_id"] = text_or_null(grouping.by_project, sum.project_id);

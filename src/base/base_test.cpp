@@ -221,6 +221,10 @@ TEST(MemoryLimits, TakesTheSmallestEnclosingCgroup) {
   EXPECT_EQ(limits.room_bytes, 524000u + 80 * 1024);
   EXPECT_NE(limits.source.find("/a/memory.max"), std::string::npos);
   EXPECT_GT(read_memory_limits().total_bytes, 0u);
+  put("/proc/self/status", "Name:\tmaru\nVmRSS:\t    2048 kB\n");
+  EXPECT_EQ(read_resident_bytes(root), 2048u * 1024);
+  EXPECT_EQ(read_resident_bytes(root + "/nothing"), 0u);
+  EXPECT_GT(read_resident_bytes(), 0u);
 }
 
 }  // namespace

@@ -119,4 +119,9 @@ MemoryLimits read_memory_limits(const std::string& root) {
   return limits;
 }
 
+uint64_t read_resident_bytes(const std::string& root) {
+  const auto status = read_file(root + "/proc/self/status", kMaxProcFile);
+  return status ? meminfo_bytes(*status, "VmRSS:") : 0;
+}
+
 }  // namespace maru

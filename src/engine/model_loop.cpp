@@ -17,6 +17,17 @@ Event make_event(RequestId id, EventKind kind) {
   return event;
 }
 
+void add_usage(const Usage& usage, EngineStats& stats) {
+  stats.prompt_tokens += usage.prompt_tokens;
+  stats.cached_tokens += usage.cached_tokens;
+  stats.new_tokens += usage.new_tokens;
+}
+
+// Of a request that has not ended well: counted as soon as its answer has begun.
+void add_begun(const Sequence& sequence, EngineStats& stats) {
+  if (sequence.n_new > 0) add_usage(sequence.usage(), stats);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ModelLoop>> ModelLoop::create(std::string name,
@@ -263,14 +274,13 @@ void ModelLoop::end(std::unique_ptr<Sequence> sequence, FinishReason reason) {
   Event event = make_event(sequence->request.id, EventKind::kFinished);
   event.reason = reason;
   event.usage = sequence->usage();
-  ended_.prompt_tokens += event.usage.prompt_tokens;
-  ended_.cached_tokens += event.usage.cached_tokens;
-  ended_.new_tokens += event.usage.new_tokens;
+  add_usage(event.usage, ended_);
   sequence->handler(event);
 }
 
 void ModelLoop::fail(Sequence& sequence, Error error) {
   const auto taken = scheduler_.take(sequence.request.id, false);
+  add_begun(*taken, ended_);
   Event event = make_event(taken->request.id, EventKind::kFailed);
   event.error = std::move(error);
   taken->handler(event);
@@ -289,6 +299,7 @@ void ModelLoop::add_stats(EngineStats& stats) const {
   stats.n_steps += ended_.n_steps;
   stats.drafted_tokens += ended_.drafted_tokens;
   stats.accepted_tokens += ended_.accepted_tokens;
+  for (const auto& sequence : scheduler_.running()) add_begun(*sequence, stats);
   stats.n_preempted += scheduler_.n_preempted();
   if (cache_->store() == nullptr) return;
   const PrefixStoreStats stored = cache_->store()->stats();

@@ -275,8 +275,12 @@ Result<Login> SignIn::make_first_admin(const std::string& token, const NewUser& 
   const Error no_link{ErrorCode::kNotFound, "this link does not work (any more)",
                       "start the server anew for another one"};
   const std::string hash = sha256_hex(token);
+  const bool needs_link = !token.empty() || !options_.is_loopback;
   // Looked at first: only who has the link makes the server hash a password.
   const Status asked = database_->read([&](store::Transaction& transaction) -> Status {
+    MARU_ASSIGN_OR_RETURN(const bool has_accounts, store::any_user(transaction));
+    if (has_accounts) return no_link;
+    if (!needs_link) return {};
     MARU_ASSIGN_OR_RETURN(const bool works,
                           store::has_login_link(transaction, hash, kFirstAdmin, clock_()));
     if (!works) return no_link;
@@ -299,7 +303,7 @@ Result<Login> SignIn::make_first_admin(const std::string& token, const NewUser& 
     MARU_ASSIGN_OR_RETURN(const bool has_accounts, store::any_user(transaction));
     MARU_ASSIGN_OR_RETURN(const bool used,
                           store::use_login_link(transaction, hash, kFirstAdmin, clock_()));
-    if (has_accounts || !used) return no_link;
+    if (has_accounts || (needs_link && !used)) return no_link;
     MARU_RETURN_IF_ERROR(store::add_user(transaction, user));
     return store::add_session(transaction, login.session);
   };

@@ -81,6 +81,7 @@ class SignIn {
 
   // A token that makes the first admin, once, within a day; none if there is an account.
   Result<std::optional<std::string>> make_first_admin_token();
+  // Where everybody is let in, `token` may be empty.
   // Errors: kNotFound (the token is unknown, used or old, or there is an account).
   Result<Login> make_first_admin(const std::string& token, const NewUser& admin,
                                  const LoginAttempt& attempt);

@@ -67,7 +67,10 @@ Status without_count(Result<int64_t> result) {
 constexpr std::string_view kSums =
     "COUNT(*), CAST(SUM(tokens_in) AS BIGINT), CAST(SUM(tokens_cached) AS BIGINT), "
     "CAST(SUM(tokens_out) AS BIGINT), CAST(SUM(tokens_reasoning) AS BIGINT), "
-    "CAST(SUM(cost_micros) AS BIGINT)";
+    "CAST(SUM(cost_micros) AS BIGINT), "
+    "CAST(SUM(CASE WHEN first_token_ms + total_ms IS NULL THEN 0 ELSE 1 END) AS BIGINT), "
+    "CAST(SUM(CASE WHEN total_ms IS NULL THEN 0 ELSE COALESCE(first_token_ms, 0) END) AS BIGINT), "
+    "CAST(SUM(CASE WHEN first_token_ms IS NULL THEN 0 ELSE COALESCE(total_ms, 0) END) AS BIGINT)";
 
 void read_sums(const Row& row, size_t first, UsageSum& sum) {
   sum.n_requests = row.integer(first);
@@ -76,6 +79,9 @@ void read_sums(const Row& row, size_t first, UsageSum& sum) {
   sum.tokens_out = row.integer(first + 3);
   sum.tokens_reasoning = row.integer(first + 4);
   sum.cost_micros = row.integer(first + 5);
+  sum.n_timed = row.integer(first + 6);
+  sum.first_token_ms = row.integer(first + 7);
+  sum.total_ms = row.integer(first + 8);
 }
 
 }  // namespace

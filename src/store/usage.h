@@ -56,6 +56,8 @@ struct UsageSum {
   int64_t n_requests = 0;
   int64_t tokens_in = 0, tokens_cached = 0, tokens_out = 0, tokens_reasoning = 0;
   int64_t cost_micros = 0;
+  // Of the requests that gave a token and ended: how many, and the sums of their times.
+  int64_t n_timed = 0, first_token_ms = 0, total_ms = 0;
 };
 
 // Sums by time (in buckets of `width_ms` that begin at multiples of it; 0: all in one) and by

@@ -149,6 +149,29 @@ TEST_F(MeteringTables, SumsByTimeAndGroup) {
   EXPECT_TRUE(sum(0, {}).empty());
 }
 
+TEST_F(MeteringTables, SumsTheTimesOfThoseThatHaveBoth) {
+  add("1", "user_a", "m", 50, 10, 1);
+  add("2", "user_a", "m", 60, 10, 1);
+  add("3", "user_a", "m", 70, 10, 0);  // ended without a token
+  UsageFilter all;
+  all.end = kDay;
+  int64_t first = 100;
+  for (UsageRow row :
+       read<std::vector<UsageRow>>([&](Transaction& t) { return list_usage(t, all, 10); })) {
+    row.total_ms = 1000;
+    if (row.id != "3") row.first_token_ms = first += 100;
+    write([&](Transaction& t) { return update_usage(t, row); });
+  }
+  add("4", "user_a", "m", 80, 10, 1);  // still runs
+  const auto sums = read<std::vector<UsageSum>>(
+      [&](Transaction& t) { return sum_usage(t, all, 0, UsageGrouping{}); });
+  ASSERT_EQ(sums.size(), 1u);
+  EXPECT_EQ(sums[0].n_requests, 4);
+  EXPECT_EQ(sums[0].n_timed, 2);
+  EXPECT_EQ(sums[0].first_token_ms, 500);
+  EXPECT_EQ(sums[0].total_ms, 2000);
+}
+
 TEST_F(MeteringTables, SumsOverTheMembersOfAGroup) {
   write([](Transaction& t) -> Status {
     MARU_RETURN_IF_ERROR(add_user(t, {"user_a", "ann", "Ann", "member", "", "", 1, {}}));

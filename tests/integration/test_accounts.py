@@ -390,7 +390,9 @@ def test_the_first_admin_is_made_by_the_link_of_the_terminal(tmp_path):
         assert token not in log.read_text()
         with server.http() as http:
             assert http.get("/v1/models").status_code == 401
-            assert "form" in http.get("/first-admin").text
+            page = http.get("/first-admin")
+            assert page.status_code == 200 and page.headers["content-type"].startswith("text/html")
+            assert http.post("/api/first-admin", json={"name": "root", "password": PASSWORD}).status_code == 404
             body = {"token": token, "name": "root", "password": PASSWORD}
             assert http.post("/api/first-admin", json={**body, "token": "x"}).status_code == 404
             made = http.post("/api/first-admin", json=body)

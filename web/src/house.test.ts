@@ -4,6 +4,8 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import en from './i18n/en.json';
 import ko from './i18n/ko.json';
+import lateEn from './i18n/late.en.json';
+import lateKo from './i18n/late.ko.json';
 
 const SRC = path.resolve(import.meta.dirname);
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter(
@@ -40,25 +42,37 @@ describe('markup', () => {
 describe('words', () => {
   const holes = (text: string) => [...text.matchAll(/\{\w+\}/g)].map((one) => one[0]).sort();
 
-  it('are there in both languages, with the same places for values', () => {
-    expect(Object.keys(ko).sort()).toEqual(Object.keys(en).sort());
-    for (const [key, words] of Object.entries(en)) {
-      const others = ko[key as keyof typeof ko];
+  const pairs: [string, Record<string, string>, Record<string, string>][] = [
+    ['of the first page', en, ko],
+    ['of later pages', lateEn, lateKo],
+  ];
+  const all = { ...en, ...lateEn };
+
+  it.each(pairs)('are there in both languages, with the same places for values (%s)', (_, english, korean) => {
+    expect(Object.keys(korean).sort()).toEqual(Object.keys(english).sort());
+    for (const [key, words] of Object.entries(english)) {
+      const others = korean[key]!;
       expect(others.trim(), key).not.toBe('');
       expect([...new Set(holes(others))], key).toEqual([...new Set(holes(words))]);
     }
   });
 
-  it('are Korean where they should be', () => {
-    for (const [key, words] of Object.entries(ko)) expect(words, key).toMatch(/[가-힣]/);
+  it.each(pairs)('are Korean where they should be (%s)', (_, __, korean) => {
+    for (const [key, words] of Object.entries(korean)) {
+      if (words.replaceAll(/\{\w+\}/g, '').match(/\p{Letter}/u)) expect(words, key).toMatch(/[가-힣]/);
+    }
+  });
+
+  it('stand in one of the two alone', () => {
+    expect(Object.keys(lateEn).filter((key) => key in en)).toEqual([]);
   });
 
   it('are used, and none is missing', () => {
     const source = files.map(read).join('\n');
     const used = new Set([...source.matchAll(/'([a-z]+\.[a-zA-Z]+)'/g)].map((one) => one[1]!));
     for (const [, key] of source.matchAll(/plural\('([\w.]+)'/g)) used.add(`${key}.one`).add(`${key}.other`);
-    expect(Object.keys(en).filter((key) => !used.has(key))).toEqual([]);
-    for (const [, key] of source.matchAll(/\bt\('([^']+)'/g)) expect(Object.keys(en)).toContain(key);
+    expect(Object.keys(all).filter((key) => !used.has(key))).toEqual([]);
+    for (const [, key] of source.matchAll(/\bt\('([^']+)'/g)) expect(Object.keys(all)).toContain(key);
   });
 });
 

@@ -1,6 +1,8 @@
 // GET /first-admin: where the one-time link of the terminal leads. The token is behind the '#',
-// which browsers send to no server; the page posts it to /api/first-admin.
+// which browsers send to no server; the page posts it to /api/first-admin. A build without the web
+// app has a small page of its own for it.
 #include "api/endpoint.h"
+#include "api/page.h"
 
 namespace maru::api {
 namespace {
@@ -49,6 +51,10 @@ by('form').addEventListener('submit', async event => {
 )";
 
 void handle(const Call& call) {
+  const PageBundle bundle = page_bundle();
+  if (const PageFile* const page = bundle.find("/")) {
+    return call.writer.send(page_response(bundle, *page, call.request));
+  }
   call.writer.send({200,
                     kPage,
                     "text/html; charset=utf-8",

@@ -59,7 +59,7 @@ void make_first_admin(const Call& call) {
   service::NewUser admin;
   std::string token;
   const bool read = read_object(call, kFirstAdminFields, [&](ObjectReader& body) {
-    for (const char* field : {"token", "name", "password"}) body.require(field);
+    for (const char* field : {"name", "password"}) body.require(field);
     token = body.string("token").value_or("");
     admin.name = body.string("name").value_or("");
     admin.display_name = body.string("display_name").value_or("");

@@ -23,7 +23,7 @@ void send_file(const Call& call, std::string_view path) {
 }
 
 void page(const Call& call) { send_file(call, "/"); }
-void page_asset(const Call& call) { send_file(call, call.request.path); }
+void page_file(const Call& call) { send_file(call, call.request.path); }
 
 constexpr Endpoint kEndpoints[] = {
     {"page", "GET", "/", Run::kInline, kPublic, page},
@@ -33,7 +33,13 @@ constexpr Endpoint kEndpoints[] = {
     {"page_shared", "GET", "/shared/{token}", Run::kInline, kPublic, page},
     {"page_login", "GET", "/login", Run::kInline, kPublic, page},
     {"page_settings", "GET", "/settings", Run::kInline, kPublic, page},
-    {"page_asset", "GET", "/assets/{file}", Run::kInline, kPublic, page_asset},
+    {"page_settings_part", "GET", "/settings/{part}", Run::kInline, kPublic, page},
+    {"page_admin", "GET", "/admin", Run::kInline, kPublic, page},
+    {"page_admin_part", "GET", "/admin/{part}", Run::kInline, kPublic, page},
+    {"page_welcome", "GET", "/welcome", Run::kInline, kPublic, page},
+    // At the root, so that it may answer for all addresses of the page.
+    {"page_service_worker", "GET", "/service_worker.js", Run::kInline, kPublic, page_file},
+    {"page_asset", "GET", "/assets/{file}", Run::kInline, kPublic, page_file},
 };
 
 }  // namespace

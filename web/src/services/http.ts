@@ -28,6 +28,7 @@ export interface RequestOptions {
   body?: unknown;
   query?: Record<string, string | number | boolean | undefined>;
   signal?: AbortSignal;
+  accept?: string;
   expectsLogin?: boolean; // a 401 is an answer, not the end of the session
 }
 
@@ -58,8 +59,9 @@ export async function failureOf(response: Response): Promise<ApiFailure> {
   return new ApiFailure(response.status, code, message, param, Number.isFinite(retryAfter) ? retryAfter : null);
 }
 
-export async function request<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
+async function send(method: string, path: string, options: RequestOptions): Promise<Response> {
   const headers: Record<string, string> = {};
+  if (options.accept) headers['Accept'] = options.accept;
   if (options.body !== undefined) headers['Content-Type'] = 'application/json';
   if (method !== 'GET' && csrfToken) headers['X-CSRF-Token'] = csrfToken;
   let response: Response;
@@ -79,5 +81,13 @@ export async function request<T>(method: string, path: string, options: RequestO
     if (response.status === 401 && !options.expectsLogin) onUnauthenticated();
     throw await failureOf(response);
   }
-  return (await response.json()) as T;
+  return response;
+}
+
+export async function request<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
+  return (await (await send(method, path, options)).json()) as T;
+}
+
+export async function requestText(path: string, options: RequestOptions = {}): Promise<string> {
+  return (await send('GET', path, options)).text();
 }

@@ -3,14 +3,19 @@ export type Route =
   | { name: 'chat'; chat: string | null }
   | { name: 'login' }
   | { name: 'ratings' }
-  | { name: 'settings' };
+  | { name: 'settings'; part: string | null }
+  | { name: 'admin'; part: string | null }
+  | { name: 'welcome' }
+  | { name: 'first-admin' };
 
 export function routeOf(path: string): Route {
   const chat = /^\/chat\/([\w-]+)\/?$/.exec(path)?.[1];
   if (chat) return { name: 'chat', chat };
   if (path === '/login') return { name: 'login' };
   if (path === '/ratings') return { name: 'ratings' };
-  if (path === '/settings') return { name: 'settings' };
+  const [, place, part] = /^\/(settings|admin)(?:\/([\w-]+))?\/?$/.exec(path) ?? [];
+  if (place === 'settings' || place === 'admin') return { name: place, part: part ?? null };
+  if (path === '/welcome' || path === '/first-admin') return { name: path.slice(1) as 'welcome' | 'first-admin' };
   return { name: 'chat', chat: null };
 }
 

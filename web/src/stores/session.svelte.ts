@@ -16,6 +16,15 @@ class Session {
     });
   }
 
+  get isAdmin(): boolean {
+    return this.user?.role === 'admin';
+  }
+
+  // May look at what concerns the organisation.
+  get isAuditor(): boolean {
+    return this.isAdmin || this.user?.role === 'auditor';
+  }
+
   async start(): Promise<void> {
     try {
       const { login } = await api.health();
@@ -38,6 +47,11 @@ class Session {
 
   async logIn(name: string, password: string): Promise<void> {
     const { user, csrf_token } = await api.login(name, password);
+    this.#enter(user, csrf_token);
+  }
+
+  // Whoever has just become the first administrator.
+  enter({ user, csrf_token }: api.Login): void {
     this.#enter(user, csrf_token);
   }
 

@@ -1,0 +1,42 @@
+// Words and forms of the pages that are loaded when they are first opened.
+import { language, t as early, type Key, type Language } from './index.svelte';
+import en from './late.en.json';
+import ko from './late.ko.json';
+
+export type LateKey = keyof typeof en;
+const dictionaries: Record<Language, Record<LateKey, string>> = { en, ko };
+
+export function t(key: Key | LateKey, values: Record<string, string | number> = {}): string {
+  const words = dictionaries[language()][key as LateKey];
+  if (words === undefined) return early(key as Key, values);
+  return words.replace(/\{(\w+)\}/g, (whole, name: string) => (name in values ? String(values[name]) : whole));
+}
+
+export function day(time: number): string {
+  return new Intl.DateTimeFormat(language(), { month: 'short', day: 'numeric', timeZone: 'UTC' }).format(time);
+}
+
+// `currency` as the settings have it: "usd". What is no currency stands behind the number.
+export function money(value: number, currency: string): string {
+  const digits = { minimumFractionDigits: 2, maximumFractionDigits: value !== 0 && Math.abs(value) < 0.01 ? 6 : 2 };
+  try {
+    return new Intl.NumberFormat(language(), { style: 'currency', currency, ...digits }).format(value);
+  } catch {
+    return `${new Intl.NumberFormat(language(), digits).format(value)} ${currency}`;
+  }
+}
+
+const UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const;
+export function bytes(n: number): string {
+  const step = n > 0 ? Math.min(UNITS.length - 1, Math.floor(Math.log10(n) / 3)) : 0;
+  return new Intl.NumberFormat(language(), {
+    style: 'unit',
+    unit: UNITS[step]!,
+    unitDisplay: 'short',
+    maximumFractionDigits: 1,
+  }).format(n / 1000 ** step);
+}
+
+export function compact(value: number): string {
+  return new Intl.NumberFormat(language(), { notation: 'compact', maximumFractionDigits: 1 }).format(value);
+}
