@@ -1,4 +1,6 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { createHash } from 'node:crypto';
+import { readdirSync } from 'node:fs';
 import type { Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
 
@@ -12,8 +14,22 @@ const onlyWoff2: Plugin = {
   },
 };
 
+// The service worker stands at the root, and knows the files that the page may ask for.
+const serviceWorker: Plugin = {
+  name: 'service-worker',
+  enforce: 'post', // after chunks that hold nothing but styles are gone
+  generateBundle(_, bundle) {
+    const worker = bundle['service_worker.js'];
+    if (worker?.type !== 'chunk') this.error('the service worker was not built');
+    const built = Object.keys(bundle).filter((name) => /^assets\/.*\.(?:js|css|woff2)$/.test(name));
+    const files = [...built, ...readdirSync('public/assets').map((name) => `assets/${name}`)].sort().map((name) => `/${name}`);
+    const build = createHash('sha256').update(files.join()).digest('hex').slice(0, 16);
+    worker.code = worker.code.replace('__FILES__', JSON.stringify(files)).replace('__BUILD__', build);
+  },
+};
+
 export default defineConfig({
-  plugins: [onlyWoff2, svelte()],
+  plugins: [onlyWoff2, svelte(), serviceWorker],
   resolve: process.env.VITEST ? { conditions: ['browser'] } : {},
   build: {
     target: 'es2023',
@@ -21,6 +37,12 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     sourcemap: false,
     manifest: '.manifest.json',
+    rollupOptions: {
+      input: ['index.html', 'src/service_worker.ts'],
+      output: {
+        entryFileNames: (chunk) => (chunk.name === 'service_worker' ? '[name].js' : 'assets/[name]-[hash].js'),
+      },
+    },
   },
   worker: { format: 'es' },
   server: { proxy: { '/api': 'http://127.0.0.1:8080', '/v1': 'http://127.0.0.1:8080', '/health': 'http://127.0.0.1:8080' } },

@@ -2,7 +2,7 @@
 // prints its port on standard output and serves until standard input ends. Every scenario is a
 // model; "no-template" has none. Keys: context, heartbeat_ms, max_running, max_body_bytes, database
 // (a path, and usage is metered there; default: one of its own, without), refresh_ms, key (a static
-// one), login (1: as beyond loopback).
+// one), login (1: as beyond loopback), first_admin (1: the link's token stands behind the port).
 // `maru_scripted_server --endpoints` prints the table of endpoints as JSON.
 #include <unistd.h>
 
@@ -117,11 +117,16 @@ int serve(const std::string& tokenizer_path, const std::map<std::string, std::st
   const auto key = settings.find("key");
   if (key != settings.end()) sign_in.static_keys = {key->second};
   sign_in.is_loopback = read_number(settings, "login", 0) == 0;
-  auto server =
-      api::ApiServer::start(options, generation, accounts,
-                            std::make_shared<service::SignIn>(*database, accounts, sign_in));
+  const auto signing_in = std::make_shared<service::SignIn>(*database, accounts, sign_in);
+  std::string token;
+  if (settings.contains("first_admin")) {
+    const auto made = signing_in->make_first_admin_token();
+    if (!made) return fail(made.error());
+    token = " " + made->value_or("");
+  }
+  auto server = api::ApiServer::start(options, generation, accounts, signing_in);
   if (!server) return fail(server.error());
-  std::printf("%u\n", static_cast<unsigned>((*server)->port()));
+  std::printf("%u%s\n", static_cast<unsigned>((*server)->port()), token.c_str());
   std::fflush(stdout);
   char byte = 0;
   while (::read(STDIN_FILENO, &byte, 1) > 0) {

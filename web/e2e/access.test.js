@@ -1,11 +1,8 @@
 // axe finds nothing serious on any page, in both languages and all themes.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 import * as s from './support.js';
 
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const CONTENT = [
   '# Title\n\nWords with a [link](https://example.org/x), `code` and *more*.',
   '- a list\n- of two',
@@ -25,15 +22,6 @@ after(async () => {
   await browser?.close();
   await server?.stop();
 });
-
-async function findings(page) {
-  // By the protocol, not as a script of the page, which its policy would refuse.
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
-  return violations
-    .filter((one) => one.impact === 'serious' || one.impact === 'critical')
-    .map((one) => `${one.id}: ${one.nodes.map((node) => `${node.target} ${node.any[0]?.message ?? ''}`).join(' | ')}`);
-}
 
 const PAGES = {
   'the first page': ['/', async () => {}],
@@ -94,7 +82,7 @@ for (const language of ['en', 'ko']) {
         await page.goto(typeof at === 'function' ? await at() : at);
         await page.waitForFunction(() => document.querySelector('main h1, article'));
         await act(page);
-        assert.deepEqual(await findings(page), [], name);
+        assert.deepEqual(await s.axeFindings(page), [], name);
       }
       s.assertNoProblems(person);
       await person.context.close();
@@ -107,16 +95,16 @@ test('the login page and a phone have nothing serious either', async () => {
   const login = await s.newPerson(browser, closed, { language: 'ko' });
   const page = await s.openPage(login);
   await page.getByLabel('비밀번호').waitFor();
-  assert.deepEqual(await findings(page), []);
+  assert.deepEqual(await s.axeFindings(page), []);
   await login.context.close();
   await closed.stop();
 
   const phone = await s.newPerson(browser, server, { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true });
   const small = await s.openPage(phone, `/chat/${chat}`);
   await small.locator('article').first().waitFor();
-  assert.deepEqual(await findings(small), []);
+  assert.deepEqual(await s.axeFindings(small), []);
   await small.getByRole('button', { name: 'Open the side list' }).tap();
-  assert.deepEqual(await findings(small), []);
+  assert.deepEqual(await s.axeFindings(small), []);
   await phone.context.close();
 });
 

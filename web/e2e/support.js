@@ -2,7 +2,8 @@
 // MARU_BUILD_BIN, MARU_TEST_MODELS and MARU_CHROMIUM say where things are (script/e2e sets them).
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -42,12 +43,13 @@ export async function startServer({ people = [], ...settings } = {}) {
     [model, ...Object.entries(all).map(([key, value]) => `${key}=${value}`)],
     { stdio: ['pipe', 'pipe', 'ignore'] },
   );
-  const port = await new Promise((resolve, reject) => {
-    process_.stdout.once('data', (line) => resolve(Number(String(line).trim())));
+  const [port, token] = await new Promise((resolve, reject) => {
+    process_.stdout.once('data', (line) => resolve(String(line).trim().split(' ')));
     process_.once('exit', (code) => reject(new Error(`the server ended with ${code}`)));
   });
   return {
     url: `http://127.0.0.1:${port}`,
+    token, // of the first admin's link, with the setting first_admin
     async stop() {
       const ended = new Promise((resolve) => process_.once('exit', resolve));
       process_.stdin.end();
@@ -118,6 +120,7 @@ export async function newPerson(browser, server, { language = 'en', ...options }
     timezoneId: 'Asia/Seoul',
     viewport: { width: 1280, height: 800 },
     permissions: ['clipboard-read', 'clipboard-write'],
+    serviceWorkers: 'block', // each new person would fetch all files for it
     ...options,
   });
   context.setDefaultTimeout(TIMEOUT_MS);
@@ -184,6 +187,18 @@ export async function eventually(read, wanted, ms = TIMEOUT_MS) {
       await new Promise((resolve) => setTimeout(resolve, 40));
     }
   }
+}
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+// What axe finds serious or critical on the page as it is.
+export async function axeFindings(page) {
+  // By the protocol, not as a script of the page, which its policy would refuse.
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
+  return violations
+    .filter((one) => one.impact === 'serious' || one.impact === 'critical')
+    .map((one) => `${one.id}: ${one.nodes.map((node) => `${node.target} ${node.any[0]?.message ?? ''}`).join(' | ')}`);
 }
 
 // The API as a script calls it, for what a flow starts from.

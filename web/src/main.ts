@@ -1,6 +1,8 @@
 import './app.css';
 import { mount } from 'svelte';
 import App from './App.svelte';
+import { openWithoutNetwork } from './services/offline';
 
 const target = document.getElementById('app');
 if (target) mount(App, { target });
+openWithoutNetwork();

@@ -26,6 +26,16 @@ export function money(value: number, currency: string): string {
   }
 }
 
+export function wait(ms: number): string {
+  const isShort = ms < 1000;
+  return new Intl.NumberFormat(language(), {
+    style: 'unit',
+    unit: isShort ? 'millisecond' : 'second',
+    unitDisplay: 'short',
+    maximumFractionDigits: isShort ? 0 : 1,
+  }).format(isShort ? ms : ms / 1000);
+}
+
 const UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const;
 export function bytes(n: number): string {
   const step = n > 0 ? Math.min(UNITS.length - 1, Math.floor(Math.log10(n) / 3)) : 0;

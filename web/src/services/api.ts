@@ -1,5 +1,6 @@
 // The server's API as functions. Types come from docs/api/openapi.json.
 import { request } from './http';
+import { forgetAll } from './kept';
 import type { components } from './openapi';
 
 type Schemas = components['schemas'];
@@ -19,15 +20,15 @@ export type Login = Schemas['Login'];
 
 const id = encodeURIComponent;
 
-export const health = () => request<Schemas['Status']>('GET', '/health');
-export const me = () => request<Me>('GET', '/api/me', { expectsLogin: true });
+export const health = () => request<Schemas['Status']>('GET', '/health', { keep: true });
+export const me = () => request<Me>('GET', '/api/me', { expectsLogin: true, keep: true });
 export const login = (name: string, password: string) =>
   request<Login>('POST', '/api/login', { body: { name, password }, expectsLogin: true });
 export const logout = () => request<unknown>('POST', '/api/logout');
 export const changeProfile = (change: { language?: string }) =>
   request<User>('PATCH', '/api/me', { body: change });
 
-export const models = () => request<Schemas['ModelList']>('GET', '/v1/models');
+export const models = () => request<Schemas['ModelList']>('GET', '/v1/models', { keep: true });
 
 export interface ChatFilter {
   folder?: string | undefined;
@@ -37,10 +38,10 @@ export interface ChatFilter {
   limit?: number | undefined;
 }
 export const listChats = (filter: ChatFilter = {}) =>
-  request<Schemas['ChatList']>('GET', '/api/chats', { query: { ...filter } });
+  request<Schemas['ChatList']>('GET', '/api/chats', { query: { ...filter }, keep: true });
 export const addChat = (chat: { settings?: ChatSettings; temporary?: boolean; folder?: string; title?: string }) =>
   request<Chat>('POST', '/api/chats', { body: chat });
-export const findChat = (chat: string) => request<Chat>('GET', `/api/chats/${id(chat)}`);
+export const findChat = (chat: string) => request<Chat>('GET', `/api/chats/${id(chat)}`, { keep: true });
 export interface ChatChange {
   title?: string;
   folder?: string | null;
@@ -56,7 +57,7 @@ export const makeTitle = (chat: string) =>
   request<{ started: boolean }>('POST', `/api/chats/${id(chat)}/title`, { body: {} });
 export const removeChat = (chat: string) => request<unknown>('DELETE', `/api/chats/${id(chat)}`);
 
-export const listFolders = () => request<Schemas['FolderList']>('GET', '/api/folders');
+export const listFolders = () => request<Schemas['FolderList']>('GET', '/api/folders', { keep: true });
 export const addFolder = (name: string) => request<Folder>('POST', '/api/folders', { body: { name } });
 export const renameFolder = (folder: string, name: string) =>
   request<unknown>('PATCH', `/api/folders/${id(folder)}`, { body: { name } });
@@ -69,7 +70,7 @@ export const search = (query: string, cursor?: string, signal?: AbortSignal) =>
   });
 
 export const listMessages = (chat: string) =>
-  request<Schemas['ChatMessageList']>('GET', `/api/chats/${id(chat)}/messages`);
+  request<Schemas['ChatMessageList']>('GET', `/api/chats/${id(chat)}/messages`, { keep: true });
 export const addMessage = (chat: string, message: { content: string; parent?: string; role?: 'user' | 'assistant' }) =>
   request<ChatMessage>('POST', `/api/chats/${id(chat)}/messages`, { body: message });
 export const editMessage = (message: string, content: string) =>
@@ -108,4 +109,4 @@ export const writeSettings = (settings: ChatSettings) =>
   request<ChatSettings>('PUT', '/api/me/settings', { body: settings });
 
 export const readData = () => request<unknown>('GET', '/api/me/data');
-export const removeData = () => request<unknown>('DELETE', '/api/me/data');
+export const removeData = () => request<unknown>('DELETE', '/api/me/data').finally(forgetAll);

@@ -1,4 +1,5 @@
 // Requests to our own server: JSON in, JSON out, errors as ApiFailure.
+import { dropAnswer, findAnswer, keepAnswer } from './kept';
 
 export class ApiFailure extends Error {
   constructor(
@@ -14,6 +15,7 @@ export class ApiFailure extends Error {
 
 let csrfToken = '';
 let onUnauthenticated: () => void = () => {};
+let onReach: (isReached: boolean) => void = () => {};
 
 export function setCsrfToken(token: string): void {
   csrfToken = token;
@@ -24,11 +26,17 @@ export function setOnUnauthenticated(callback: () => void): void {
   onUnauthenticated = callback;
 }
 
+// Called after each request: whether the server was reached.
+export function setOnReach(callback: (isReached: boolean) => void): void {
+  onReach = callback;
+}
+
 export interface RequestOptions {
   body?: unknown;
   query?: Record<string, string | number | boolean | undefined>;
   signal?: AbortSignal;
   accept?: string;
+  keep?: boolean; // to be read again without a network
   expectsLogin?: boolean; // a 401 is an answer, not the end of the session
 }
 
@@ -75,8 +83,10 @@ async function send(method: string, path: string, options: RequestOptions): Prom
     });
   } catch (error) {
     if (options.signal?.aborted) throw error;
+    onReach(false);
     throw new ApiFailure(0, 'unreachable', 'unreachable');
   }
+  onReach(true);
   if (!response.ok) {
     if (response.status === 401 && !options.expectsLogin) onUnauthenticated();
     throw await failureOf(response);
@@ -85,7 +95,19 @@ async function send(method: string, path: string, options: RequestOptions): Prom
 }
 
 export async function request<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
-  return (await (await send(method, path, options)).json()) as T;
+  const address = urlOf(path, options.query);
+  try {
+    const answer = (await (await send(method, path, options)).json()) as T;
+    if (options.keep) keepAnswer(address, answer);
+    else if (method === 'DELETE') dropAnswer(address);
+    return answer;
+  } catch (error) {
+    if (!options.keep || !(error instanceof ApiFailure)) throw error;
+    const kept = error.status === 0 ? await findAnswer<T>(address) : null;
+    if (error.status === 404) dropAnswer(address);
+    if (kept === null) throw error;
+    return kept;
+  }
 }
 
 export async function requestText(path: string, options: RequestOptions = {}): Promise<string> {

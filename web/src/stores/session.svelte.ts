@@ -1,6 +1,7 @@
 // Who is here. On loopback without accounts everybody is, and needs no login.
 import * as api from '../services/api';
-import { ApiFailure, setCsrfToken, setOnUnauthenticated } from '../services/http';
+import { ApiFailure, setCsrfToken, setOnReach, setOnUnauthenticated } from '../services/http';
+import { forgetAll } from '../services/kept';
 import { readItem } from '../services/storage';
 import { setLanguage } from '../i18n/index.svelte';
 
@@ -9,11 +10,13 @@ type State = 'loading' | 'in' | 'out' | 'unreachable';
 class Session {
   state = $state<State>('loading');
   user = $state<api.User | null>(null);
+  isOffline = $state(false); // what was opened can be read
 
   constructor() {
     setOnUnauthenticated(() => {
       if (this.state === 'in') this.state = 'out';
     });
+    setOnReach((isReached) => (this.isOffline = !isReached));
   }
 
   get isAdmin(): boolean {
@@ -42,21 +45,19 @@ class Session {
     } catch (error) {
       if (!(error instanceof ApiFailure) || error.status !== 401) throw error;
       this.state = 'out';
+      void forgetAll();
     }
   }
 
   async logIn(name: string, password: string): Promise<void> {
     const { user, csrf_token } = await api.login(name, password);
-    this.#enter(user, csrf_token);
-  }
-
-  // Whoever has just become the first administrator.
-  enter({ user, csrf_token }: api.Login): void {
+    await forgetAll(); // somebody else's, perhaps
     this.#enter(user, csrf_token);
   }
 
   async logOut(): Promise<void> {
     await api.logout();
+    await forgetAll();
     location.assign('/'); // nothing of the person stays in memory
   }
 
