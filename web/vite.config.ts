@@ -46,5 +46,5 @@ export default defineConfig({
   },
   worker: { format: 'es' },
   server: { proxy: { '/api': 'http://127.0.0.1:8080', '/v1': 'http://127.0.0.1:8080', '/health': 'http://127.0.0.1:8080' } },
-  test: { environment: 'jsdom', include: ['src/**/*.test.ts', 'tools/**/*.test.ts'] },
+  test: { environment: 'jsdom', testTimeout: 60_000, include: ['src/**/*.test.ts', 'tools/**/*.test.ts'] },
 });

@@ -58,7 +58,7 @@ test('an administrator runs the house: accounts, groups, keys, limits, prices', 
   await page.getByRole('button', { name: 'Add an account' }).click();
   await dialog.getByLabel('Name', { exact: true }).fill('mina');
   await save(page); // the server refuses, and the dialog says why
-  await dialog.getByRole('alert').getByText('mina').waitFor();
+  await dialog.getByRole('alert').getByText('There is an account mina already.').waitFor();
   await page.keyboard.press('Escape');
 
   await page.getByRole('link', { name: 'Groups' }).click();
