@@ -9,7 +9,7 @@ import * as s from './support.js';
 
 const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
 const OWN = ['usage', 'keys', 'sessions'];
-const PARTS = ['people', 'groups', 'projects', 'keys', 'limits', 'prices', 'usage', 'audit', 'health'];
+const PARTS = ['people', 'groups', 'projects', 'keys', 'limits', 'models', 'prices', 'usage', 'audit', 'health'];
 
 let server;
 let browser;
@@ -184,6 +184,9 @@ test('usage, the audit log and the health tell what happened', async () => {
   await page.getByRole('rowheader', { name: 'limit.set' }).first().waitFor();
   await page.getByRole('button', { name: 'Verify the record' }).click();
   await page.getByText('The record is whole').waitFor();
+
+  await page.getByRole('link', { name: 'Models' }).click();
+  await page.getByRole('row', { name: /^plain .*loaded/ }).waitFor();
 
   await page.getByRole('link', { name: 'Health' }).click();
   const figure = (name) => page.locator('dl div', { hasText: name }).locator('dd').innerText();

@@ -11,6 +11,7 @@ export type Rule = Schemas['Rule'];
 export type Project = Schemas['Project'];
 export type ApiKey = Schemas['Key'];
 export type NewKey = Schemas['NewKey'];
+export type Model = Schemas['Model'];
 export type Price = Schemas['Price'];
 export type PriceFormula = Schemas['PriceFormula'];
 export type Speed = Schemas['Speed'];
@@ -50,6 +51,12 @@ export const archiveProject = (project: string, archived: boolean) =>
 export const listKeys = () => request<Schemas['KeyList']>('GET', '/api/admin/keys');
 export const addKey = (key: Schemas['AdminKeyRequest']) => request<NewKey>('POST', '/api/admin/keys', { body: key });
 export const revokeKey = (key: string) => request<unknown>('DELETE', `/api/admin/keys/${id(key)}`);
+
+export const listModels = () => request<Schemas['ModelList']>('GET', '/api/admin/models');
+export const loadModel = (model: string) => request<Model>('POST', `/api/admin/models/${path(model)}/load`);
+export const unloadModel = (model: string) => request<Model>('POST', `/api/admin/models/${path(model)}/unload`);
+export const modelCard = (model: string, language: string) =>
+  requestText(`/v1/models/${path(model)}/card`, { accept: 'text/plain', language });
 
 export const listPrices = () => request<Schemas['PriceList']>('GET', '/api/admin/prices');
 export const addPrice = (price: Schemas['PriceRequest']) => request<Price>('POST', '/api/admin/prices', { body: price });

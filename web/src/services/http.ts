@@ -36,6 +36,7 @@ export interface RequestOptions {
   query?: Record<string, string | number | boolean | undefined>;
   signal?: AbortSignal;
   accept?: string;
+  language?: string; // of the answer; else the browser's
   keep?: boolean; // to be read again without a network
   expectsLogin?: boolean; // a 401 is an answer, not the end of the session
 }
@@ -70,6 +71,7 @@ export async function failureOf(response: Response): Promise<ApiFailure> {
 async function send(method: string, path: string, options: RequestOptions): Promise<Response> {
   const headers: Record<string, string> = {};
   if (options.accept) headers['Accept'] = options.accept;
+  if (options.language) headers['Accept-Language'] = options.language;
   if (options.body !== undefined) headers['Content-Type'] = 'application/json';
   if (method !== 'GET' && csrfToken) headers['X-CSRF-Token'] = csrfToken;
   let response: Response;

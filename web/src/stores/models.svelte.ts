@@ -2,12 +2,15 @@
 import * as api from '../services/api';
 import { preferences } from './preferences.svelte';
 
+const canChat = (model: api.Model) => model.maru?.capabilities.includes('chat') ?? true;
+
 class Models {
-  list = $state<api.Model[]>([]);
+  all = $state<api.Model[]>([]);
+  list = $derived(this.all.filter(canChat)); // to talk with
   isLoaded = $state(false);
 
   async load(): Promise<void> {
-    this.list = (await api.models()).data;
+    this.all = (await api.models()).data;
     this.isLoaded = true;
   }
 
@@ -15,9 +18,9 @@ class Models {
     return this.list.find((model) => model.id === id);
   }
 
-  // What a new chat begins with: the one used last, if it is still served.
+  // What a new chat begins with: the one used last, if it is still served, or the server's own.
   get first(): string | null {
-    return this.find(preferences.model)?.id ?? this.list[0]?.id ?? null;
+    return (this.find(preferences.model) ?? this.list.find((model) => model.maru?.default) ?? this.list[0])?.id ?? null;
   }
 }
 
