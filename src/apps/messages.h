@@ -64,6 +64,7 @@ enum class Message {
   kUsageTotal,
   kUsageNone,
   kPriceSet,
+  kPriceRemoved,
   kNoPrices,
   kNoLimits,
   kSpeedModel,

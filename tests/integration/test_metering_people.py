@@ -196,6 +196,13 @@ def test_prices_and_limits_over_the_api(house):
     (speed,) = (one for one in ask("root", "GET", "/prices/speeds").json()["data"] if one["model"] == "plain")
     assert speed["tokens_out_per_second"] > 0 and speed["n_requests"] > 0 and speed["busy_seconds"] > 0
     assert "plain" in maru(house.home, "prices", "speeds")
+    for day in ("2099-01-01", "2099-02-01"):
+        maru(house.home, "prices", "set", "nova", "--in", "1", "--out", "2", "--from", day)
+    maru(house.home, "prices", "remove", "nova", code=2)  # which of the two?
+    assert "2099-01-01" in maru(house.home, "prices", "remove", "nova", "--from", "2099-01-01")
+    assert "2099-02-01" in maru(house.home, "prices", "remove", "nova")
+    assert "nova" not in maru(house.home, "prices", "list")
+    maru(house.home, "prices", "remove", "plain", code=1)  # it has begun
     formula = {"electricity": 0.3, "watts": 180, "hardware": 2400, "speed_in": 900}
     made = ask("root", "POST", "/prices/formula", model="plain", **formula, valid_from=2_000_000_000_000)
     assert made.status_code == 200 and made.json()["source"] == "formula"

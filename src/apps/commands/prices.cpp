@@ -5,6 +5,7 @@
 #include <charconv>
 #include <chrono>
 #include <memory>
+#include <optional>
 
 #include "apps/books.h"
 #include "apps/command.h"
@@ -104,6 +105,30 @@ Result<int> add(const Context& context, service::SpendingRules& rules, const Wis
   return 0;
 }
 
+// Of the model's prices that have not begun, the one of `--from`, or the only one.
+Result<int> remove(const Context& context, service::SpendingRules& rules, const Wish& wish) {
+  std::optional<int64_t> from;
+  if (!wish.from.empty()) {
+    MARU_ASSIGN_OR_RETURN(from, read_day(wish.from));
+  }
+  MARU_ASSIGN_OR_RETURN(auto prices, rules.list_prices());
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const int64_t now_ms = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+  std::erase_if(prices, [&](const store::PriceRow& row) {
+    return row.model != wish.model || row.valid_from <= now_ms || (from && row.valid_from != *from);
+  });
+  if (prices.size() != 1) {
+    return Error{prices.empty() ? ErrorCode::kNotFound : ErrorCode::kInvalidArgument,
+                 fmt::format("{} prices of '{}' have not begun yet", prices.size(), wish.model),
+                 prices.empty() ? "prices that have begun stay: answers were paid by them"
+                                : "name one by its day: maru prices remove MODEL --from 2026-12-01",
+                 "model"};
+  }
+  MARU_RETURN_IF_ERROR(rules.remove_price(service::kLocalActor, prices[0].id));
+  write_stdout(context.say(Message::kPriceRemoved, print_price(context, prices[0])));
+  return 0;
+}
+
 // "1234.5", "-" where nothing was measured.
 std::string print_speed(double tokens_per_second) {
   return tokens_per_second > 0 ? fmt::format("{:.1f}", tokens_per_second) : "-";
@@ -137,19 +162,21 @@ Result<int> run(const Context& context, const Wish& wish) {
   }
   if (wish.act == "speeds") return list_speeds(context, rules, wish.days);
   if (wish.act == "set" || wish.act == "formula") return add(context, rules, wish);
+  if (wish.act == "remove") return remove(context, rules, wish);
   return Error{ErrorCode::kInvalidArgument, "there is no 'maru prices " + wish.act + "'",
-               "there are list, set, formula and speeds", "act"};
+               "there are list, set, remove, formula and speeds", "act"};
 }
 
 CommandBody declare(Options& options) {
   auto wish = std::make_shared<Wish>();
   constexpr float kMost = 1e9F;
-  options.argument("ACT", wish->act, "list, set, formula or speeds");
+  options.argument("ACT", wish->act, "list, set, remove, formula or speeds");
   options.argument("MODEL", wish->model, "a model, as clients name it", false);
   options.text("--in", wish->in, "set: money per million prompt tokens");
   options.text("--cached", wish->cached, "set: of those that are found in the cache (default 0)");
   options.text("--out", wish->out, "set: money per million generated tokens");
-  options.text("--from", wish->from, "the day (UTC) from which the price holds (default: now)");
+  options.text("--from", wish->from,
+               "the day (UTC) from which the price holds (default: now; remove: the only one)");
   options.real("--electricity", wish->electricity, 0, kMost, "formula: money per kWh");
   options.real("--watts", wish->watts, 0, kMost, "formula: of the machine while it computes");
   options.real("--hardware", wish->hardware, 0, kMost, "formula: what the machine cost");
@@ -164,6 +191,7 @@ CommandBody declare(Options& options) {
       "  maru prices formula my-model --electricity 0.30 --watts 180 --hardware 2400 \\\n"
       "    --speed-in 900 --speed-out 110\n"
       "  maru prices speeds                what answers of the last 30 days measured\n"
+      "  maru prices remove gpt-x --from 2026-12-01    before that day\n"
       "  maru prices list                  * marks prices by the formula");
   return [wish](const Context& context) { return run(context, *wish); };
 }
