@@ -18,6 +18,7 @@
 #include "service/generation.h"
 #include "service/identity.h"
 #include "service/metering.h"
+#include "service/pull_jobs.h"
 #include "service/sign_in.h"
 #include "service/spending_rules.h"
 #include "service/usage_report.h"
@@ -37,6 +38,7 @@ struct ApiContext {
   // False if too much is waiting. For what comes in over an open connection, or goes on later.
   std::function<bool(std::function<void()> task)> run_on_worker;
   std::shared_ptr<service::EmbeddingService> encoders;  // null: no vectors, no relevance
+  std::shared_ptr<service::PullJobs> pulls;             // null: no models are fetched
   Metrics metrics;
   std::chrono::milliseconds heartbeat{2'000};
 };

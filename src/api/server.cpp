@@ -177,6 +177,7 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(
   impl->context->usage = options.usage;
   impl->context->chats = options.chats;
   impl->context->encoders = options.encoders;
+  impl->context->pulls = options.pulls;
   if (options.chats) {
     options.chats->runs->end_with_credentials_of(impl->context->sign_in);
     const auto count = [weak = std::weak_ptr(impl->context)](const std::string& model,

@@ -14,6 +14,7 @@
 #include "service/embedding.h"
 #include "service/generation.h"
 #include "service/metering.h"
+#include "service/pull_jobs.h"
 #include "service/sign_in.h"
 #include "service/usage_report.h"
 
@@ -30,6 +31,7 @@ struct ApiOptions {
   std::shared_ptr<service::UsageReport> usage;
   std::shared_ptr<service::ChatServices> chats;         // null: no chats are kept
   std::shared_ptr<service::EmbeddingService> encoders;  // null: no vectors, no relevance
+  std::shared_ptr<service::PullJobs> pulls;             // null: no models are fetched
 };
 
 class ApiServer {

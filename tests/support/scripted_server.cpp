@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <thread>
 
 #include "api/endpoint.h"
 #include "api/server.h"
@@ -22,6 +23,7 @@
 #include "service/chat_services.h"
 #include "service/generation.h"
 #include "service/metering.h"
+#include "service/pull_jobs.h"
 #include "service/sign_in.h"
 #include "service/usage_report.h"
 #include "text/chat_template.h"
@@ -66,6 +68,24 @@ int print_endpoints() {
   return 0;
 }
 
+// As if a hub gave models away, a byte at a time: "org/long" until it is stopped.
+Result<service::Pulled> pull(const std::string& source, const service::PullCalls& calls) {
+  if (source == "org/none") return Error{ErrorCode::kNotFound, "the hub has no " + source, ""};
+  service::PullProgress progress;
+  progress.stage = service::PullProgress::Stage::kFetching;
+  progress.file = "model.gguf";
+  progress.n_total = 100;
+  while (progress.n_done < 50 || source == "org/long") {
+    if (calls.should_stop()) return Error{ErrorCode::kUnavailable, "stopped", ""};
+    progress.n_done = std::min<uint64_t>(progress.n_done + 1, 50);
+    calls.on_progress(progress);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  service::Pulled pulled;
+  pulled.manifest.name = source.substr(source.find('/') + 1);
+  return pulled;
+}
+
 int serve(const std::string& tokenizer_path, const std::map<std::string, std::string>& settings,
           const std::string& database_path) {
   auto file = formats::GgufFile::open(tokenizer_path);
@@ -106,6 +126,7 @@ int serve(const std::string& tokenizer_path, const std::map<std::string, std::st
     options.metering = *std::move(started);
     options.usage = std::make_shared<service::UsageReport>(*database, "usd");
   }
+  options.pulls = std::make_shared<service::PullJobs>("hub.example", pull);
   const auto generation = std::make_shared<service::GenerationService>(engine, std::move(models));
   const auto chats = service::ChatServices::start(*database, generation, options.metering);
   if (!chats) return fail(chats.error());

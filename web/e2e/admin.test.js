@@ -197,6 +197,39 @@ test('usage, the audit log and the health tell what happened', async () => {
   await page.close();
 });
 
+test('a model is fetched where a rule lets one reach the hub, with its progress, and can be stopped', async () => {
+  const page = await s.openPage(kim, '/admin/models');
+  const fetchOne = async (name) => {
+    await page.getByLabel(/^Name at the hub/).fill(name);
+    await page.getByRole('button', { name: 'Fetch', exact: true }).click();
+  };
+  await fetchOne('org/small');
+  await page.getByRole('alert').getByText('may not be reached').waitFor();
+  await page.getByRole('link', { name: 'Groups' }).click();
+  const group = page.getByRole('region', { name: 'readers' });
+  await group.getByLabel('Other hosts that readers allows').fill('hub.example');
+  await page.keyboard.press('Enter');
+  await group.getByRole('button', { name: 'Take hub.example from readers' }).waitFor();
+  await group.getByLabel('Add a member to readers').fill('kim');
+  await page.keyboard.press('Enter');
+  await group.getByRole('button', { name: 'Take kim out of readers' }).waitFor();
+  await page.getByRole('link', { name: 'Models' }).click();
+  await fetchOne('org/long');
+  await page.getByRole('progressbar', { name: /^org\/long: .*50/ }).waitFor();
+  await fetchOne('org/small');
+  await page.getByRole('listitem').filter({ hasText: 'org/small' }).getByText('waits').waitFor();
+  await page.getByRole('button', { name: 'Stop fetching org/long' }).click();
+  await page.getByRole('listitem').filter({ hasText: 'org/long' }).getByText('stopped').waitFor();
+  await page.getByRole('listitem').filter({ hasText: 'org/small' }).getByText('is there').waitFor();
+  await fetchOne('org/none');
+  await page.getByRole('listitem').filter({ hasText: 'org/none' }).getByText('the hub has no org/none').waitFor();
+  await page.getByRole('link', { name: 'Groups' }).click();
+  await group.getByRole('button', { name: 'Take kim out of readers' }).click();
+  await group.getByRole('button', { name: 'Take kim out of readers' }).waitFor({ state: 'detached' });
+  s.assertNoProblems(kim);
+  await page.close();
+});
+
 test('an auditor looks and changes nothing; a member sees none of it', async () => {
   const mina = await s.newPerson(browser, server);
   const page = await logIn(mina, 'mina', '/admin/people');

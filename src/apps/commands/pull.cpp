@@ -1,16 +1,15 @@
 #include "service/pull.h"
 
-#include <cstdlib>
 #include <filesystem>
 #include <memory>
 
 #include "apps/command.h"
+#include "apps/hub.h"
 #include "apps/options.h"
 #include "apps/signals.h"
 #include "apps/terminal.h"
 #include "apps/transfer_view.h"
 #include "base/files.h"
-#include "service/catalogue.h"
 #include "service/memory_plan.h"
 
 namespace maru::apps {
@@ -19,15 +18,8 @@ namespace {
 struct Wish {
   std::string source, name, file;
   bool wants_folder = false;
-  uint32_t n_connections = 4;
-  uint32_t timeout_s = 30;
-  uint32_t n_tries = 8;
+  HubWish hub;
 };
-
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
 
 bool is_on_disk(const std::string& source) {
   std::error_code code;
@@ -37,30 +29,15 @@ bool is_on_disk(const std::string& source) {
 
 Result<service::Pulled> pull(const Wish& wish, const service::Settings& settings,
                              const service::PullCalls& calls) {
-  service::PullWish inner{data_folder() + "/models", wish.name, {"", wish.file, wish.wants_folder}};
+  const service::PullWish inner{
+      data_folder() + "/models", wish.name, {"", wish.file, wish.wants_folder}};
   if (wish.source == "default") {
     return Error{ErrorCode::kInvalidArgument,
                  "the default model comes from a package, not from a hub",
                  "script/server fetches it and checks its hash"};
   }
   if (is_on_disk(wish.source)) return service::pull_from_disk(wish.source, inner, calls);
-  std::string wanted = wish.source;
-  if (const service::CatalogueModel* known = service::find_in_catalogue(wanted)) {
-    wanted = service::catalogue_name(*known);
-  }
-  MARU_ASSIGN_OR_RETURN(const service::HubName name, service::parse_hub_name(wanted));
-  service::HubOptions options;
-  if (const std::string endpoint = environment("HF_ENDPOINT"); !endpoint.empty()) {
-    options.endpoint = endpoint;
-  }
-  options.token = environment("HF_TOKEN");
-  MARU_ASSIGN_OR_RETURN(options.egress, net::EgressList::parse(settings.egress_hosts));
-  options.n_connections = wish.n_connections;
-  options.idle_timeout = std::chrono::seconds(wish.timeout_s);
-  options.n_tries = wish.n_tries;
-  options.should_stop = calls.should_stop;
-  MARU_ASSIGN_OR_RETURN(const auto hub, service::HubClient::create(std::move(options)));
-  return service::pull_from_hub(hub, name, inner, calls);
+  return pull_by_name(wish.source, wish.hub, inner, settings, calls);
 }
 
 Result<int> run(const Wish& wish, const Context& context) {
@@ -95,10 +72,10 @@ CommandBody declare(Options& options) {
   options.text("--file", wish->file, "this GGUF file of the repository");
   options.toggle("--folder", wish->wants_folder,
                  "the safetensors, also where the repository has GGUF files");
-  options.number("--connections", wish->n_connections, 1, 16, "connections at the same time");
-  options.number("--timeout", wish->timeout_s, 1, 3600,
+  options.number("--connections", wish->hub.n_connections, 1, 16, "connections at the same time");
+  options.number("--timeout", wish->hub.timeout_s, 1, 3600,
                  "seconds without a byte after which a connection counts as broken");
-  options.number("--tries", wish->n_tries, 1, 100, "tries without progress before it gives up");
+  options.number("--tries", wish->hub.n_tries, 1, 100, "tries without progress before it gives up");
   options.setting("egress_hosts");
   options.examples(
       "  maru pull Qwen/Qwen3-4B-GGUF\n"

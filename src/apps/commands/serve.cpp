@@ -6,10 +6,12 @@
 #include "apps/command.h"
 #include "apps/encoders.h"
 #include "apps/host.h"
+#include "apps/hub.h"
 #include "apps/options.h"
 #include "apps/server_url.h"
 #include "apps/signals.h"
 #include "apps/terminal.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "kernels/dispatch.h"
 #include "net/access.h"
@@ -109,6 +111,10 @@ Result<int> run(const Context& context) {
   options.chats = chats;
   MARU_ASSIGN_OR_RETURN(options.encoders, start_encoders(settings));
   if (options.encoders) log_encoders(*options.encoders);
+  options.pulls = std::make_shared<service::PullJobs>(
+      hub_host(), [&settings](const std::string& source, const service::PullCalls& calls) {
+        return pull_by_name(source, {}, {data_folder() + "/models", "", {}}, settings, calls);
+      });
   MARU_ASSIGN_OR_RETURN(
       const auto server,
       api::ApiServer::start(std::move(options), host->shared_service(), accounts, sign_in));

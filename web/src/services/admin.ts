@@ -58,6 +58,11 @@ export const unloadModel = (model: string) => request<Model>('POST', `/api/admin
 export const modelCard = (model: string, language: string) =>
   requestText(`/v1/models/${path(model)}/card`, { accept: 'text/plain', language });
 
+export type Pull = Schemas['Pull'];
+export const listPulls = () => request<Schemas['PullList']>('GET', '/api/admin/pulls');
+export const startPull = (source: string) => request<Pull>('POST', '/api/admin/pulls', { body: { source } });
+export const stopPull = (pull: string) => request<unknown>('DELETE', `/api/admin/pulls/${id(pull)}`);
+
 export const listPrices = () => request<Schemas['PriceList']>('GET', '/api/admin/prices');
 export const addPrice = (price: Schemas['PriceRequest']) => request<Price>('POST', '/api/admin/prices', { body: price });
 export const addPriceByFormula = (formula: PriceFormula) =>
