@@ -202,7 +202,7 @@ def test_prices_and_limits_over_the_api(house):
     assert "2099-01-01" in maru(house.home, "prices", "remove", "nova", "--from", "2099-01-01")
     assert "2099-02-01" in maru(house.home, "prices", "remove", "nova")
     assert "nova" not in maru(house.home, "prices", "list")
-    maru(house.home, "prices", "remove", "plain", code=1)  # it has begun
+    maru(house.home, "prices", "remove", "plain", code=2)  # it has begun
     formula = {"electricity": 0.3, "watts": 180, "hardware": 2400, "speed_in": 900}
     made = ask("root", "POST", "/prices/formula", model="plain", **formula, valid_from=2_000_000_000_000)
     assert made.status_code == 200 and made.json()["source"] == "formula"

@@ -119,7 +119,9 @@ Result<int> remove(const Context& context, service::SpendingRules& rules, const 
   });
   if (prices.size() != 1) {
     return Error{prices.empty() ? ErrorCode::kNotFound : ErrorCode::kInvalidArgument,
-                 fmt::format("{} prices of '{}' have not begun yet", prices.size(), wish.model),
+                 prices.empty()
+                     ? fmt::format("no price of '{}' is still to begin", wish.model)
+                     : fmt::format("{} prices of '{}' are to begin", prices.size(), wish.model),
                  prices.empty() ? "prices that have begun stay: answers were paid by them"
                                 : "name one by its day: maru prices remove MODEL --from 2026-12-01",
                  "model"};
