@@ -2,7 +2,7 @@
 // MARU_BUILD_BIN, MARU_TEST_MODELS and MARU_CHROMIUM say where things are (script/e2e sets them).
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import net from 'node:net';
 import os from 'node:os';
@@ -17,6 +17,8 @@ function required(name) {
 
 // Long, because machines that build beside are slow; nothing waits for its end unless it fails.
 const TIMEOUT_MS = 30_000;
+
+const MODEL_FILE = 'SmolLM2-135M-Instruct.Q4_1.gguf';
 
 export const WORDS = {
   en: { message: 'Message', send: 'Send', stop: 'Stop', chats: 'Chats', answer: 'Answer', edit: 'Edit' },
@@ -36,7 +38,7 @@ export async function startServer({ people = [], ...settings } = {}) {
     });
     assert.equal(made.status, 0, made.stderr);
   }
-  const model = path.join(required('MARU_TEST_MODELS'), 'SmolLM2-135M-Instruct.Q4_1.gguf');
+  const model = path.join(required('MARU_TEST_MODELS'), MODEL_FILE);
   const all = { database: path.join(home, 'maru.db'), heartbeat_ms: 200, ...settings };
   const process_ = spawn(
     path.join(bin, 'maru_scripted_server'),
@@ -53,6 +55,35 @@ export async function startServer({ people = [], ...settings } = {}) {
     async stop() {
       const ended = new Promise((resolve) => process_.once('exit', resolve));
       process_.stdin.end();
+      await ended;
+      rmSync(home, { recursive: true, force: true });
+    },
+  };
+}
+
+// `maru serve` as people start it, with these names for the one small model that the tests have.
+export async function startRealServer(names) {
+  const home = mkdtempSync(path.join(os.tmpdir(), 'maru-e2e-'));
+  mkdirSync(path.join(home, 'models'));
+  for (const name of names) {
+    copyFileSync(path.join(required('MARU_TEST_MODELS'), MODEL_FILE), path.join(home, 'models', `${name}.gguf`));
+  }
+  const probe = net.createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => probe.once('listening', resolve));
+  const { port } = probe.address();
+  await new Promise((resolve) => probe.close(resolve));
+  const process_ = spawn(
+    path.join(required('MARU_BUILD_BIN'), 'maru'),
+    ['serve', '--model', names[0], '--port', String(port), '--context', '1024', '--prefix-cache-disk-mib', '0'],
+    { env: { ...process.env, MARU_HOME: home }, stdio: 'ignore' },
+  );
+  const url = `http://127.0.0.1:${port}`;
+  await eventually(() => fetch(`${url}/ready`).then((answer) => answer.ok, () => false), true, 120_000);
+  return {
+    url,
+    async stop() {
+      const ended = new Promise((resolve) => process_.once('exit', resolve));
+      process_.kill('SIGTERM');
       await ended;
       rmSync(home, { recursive: true, force: true });
     },
