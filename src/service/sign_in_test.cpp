@@ -226,6 +226,21 @@ TEST_F(SignInTest, TheFirstAdminIsMadeOnce) {
   EXPECT_FALSE(*sign_in_->make_first_admin_token());
 }
 
+TEST_F(SignInTest, TheFirstAdminNeedsNoLinkOnLoopbackAlone) {
+  const NewUser root{"root", "", Role::kMember, kPassword, ""};
+  start({.is_loopback = false});
+  EXPECT_EQ(sign_in_->make_first_admin("", root, {}).error().code, ErrorCode::kNotFound);
+  start({.is_loopback = true});
+  EXPECT_EQ(sign_in_->make_first_admin("guess", root, {}).error().code, ErrorCode::kNotFound);
+  const auto login = sign_in_->make_first_admin("", root, {});
+  ASSERT_TRUE(login) << login.error().message;
+  EXPECT_EQ(login->user.role, "admin");
+  EXPECT_FALSE(*sign_in_->is_open());
+  EXPECT_EQ(
+      sign_in_->make_first_admin("", {"two", "", Role::kMember, kPassword, ""}, {}).error().code,
+      ErrorCode::kNotFound);
+}
+
 TEST_F(SignInTest, TheLastAdminStays) {
   start();
   const User root = add_user("root", Role::kAdmin);
