@@ -15,6 +15,7 @@ class Session {
   constructor() {
     setOnUnauthenticated(() => {
       if (this.state === 'in') this.state = 'out';
+      void forgetAll();
     });
     setOnReach((isReached) => (this.isOffline = !isReached));
   }
