@@ -13,7 +13,7 @@ namespace {
 
 constexpr size_t kMaxAnswerBytes = size_t{16} << 20;
 constexpr size_t kMaxFiles = 100'000;
-constexpr uint64_t kMaxFileBytes = uint64_t{1} << 50;
+constexpr uint64_t kMaxFileBytes = uint64_t{1} << 46;  // kMaxFiles of them still fit 64 bits
 constexpr uint64_t kMaxPaperBytes = uint64_t{4} << 20;
 constexpr std::string_view kGgufSuffix = ".gguf";
 
@@ -234,7 +234,7 @@ Result<HubName> parse_hub_name(const std::string& text) {
   if (!is_good || !is_plain) {
     return Error{ErrorCode::kInvalidArgument, fmt::format("\"{}\" names no model of a hub", text),
                  "a name is organisation/model, then :quantisation and @revision if you want: "
-                 "Qwen/Qwen3-4B-GGUF:Q4_K_M@main",
+                 "Qwen/Qwen3-4B-GGUF:Q4_K_M@main; 'maru recommend' lists short names",
                  "name"};
   }
   name.repository = rest;

@@ -94,12 +94,15 @@ Result<ModelLocation> ModelStore::find(const std::string& model) const {
   for (const ModelLocation& location : list()) {
     names += (names.empty() ? "" : ", ") + location.name;
   }
-  return Error{ErrorCode::kNotFound,
-               fmt::format("there is no model \"{}\", neither as a path nor in {}", model, folder_),
-               names.empty()
-                   ? fmt::format("put a GGUF file or a Hugging Face folder into {}", folder_)
-                   : "models there: " + names,
-               "model"};
+  return Error{
+      ErrorCode::kNotFound,
+      fmt::format("there is no model \"{}\", neither as a path nor in {}", model, folder_),
+      names.empty()
+          ? fmt::format("'maru pull' brings one in, 'maru recommend' names some; or put a GGUF "
+                        "file or a Hugging Face folder into {}",
+                        folder_)
+          : "models there: " + names,
+      "model"};
 }
 
 Result<ModelLocation> ModelStore::find_default() const {

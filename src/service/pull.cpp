@@ -6,14 +6,17 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <system_error>
 
 #include "base/files.h"
 #include "base/io_error.h"
+#include "net/http.h"
 #include "service/model_staging.h"
 #include "service/staged_file.h"
 
@@ -94,6 +97,15 @@ class Pull {
   uint64_t n_total_ = 0, n_before_ = 0, n_resumed_ = 0;
 };
 
+// Where a file lies in the model's folder: a GGUF file at its top, where it is looked for, also if
+// the source keeps it in a folder of its own.
+std::string inner_path(const std::string& path) {
+  const std::string_view suffix = std::string_view(path).substr(path.find_last_of('.') + 1);
+  if (!net::equal_ignoring_case(suffix, "gguf")) return path;
+  const std::string name = path.substr(path.rfind('/') + 1);
+  return name.substr(0, name.rfind('.')) + ".gguf";
+}
+
 std::string plan_of(const ModelOrigin& origin, const std::vector<HubFile>& files) {
   std::string plan = fmt::format("hub {} {} {}\n", origin.place, origin.repository, origin.commit);
   for (const HubFile& file : files) {
@@ -119,9 +131,9 @@ bool holds(const ModelManifest& older, const ModelOrigin& origin, const std::vec
   if (older.origin.commit != origin.commit || older.files.size() != files.size()) return false;
   return std::all_of(files.begin(), files.end(), [&](const HubFile& file) {
     std::error_code code;
-    return fs::file_size(fs::path(folder) / file.path, code) == file.bytes && !code &&
+    return fs::file_size(fs::path(folder) / inner_path(file.path), code) == file.bytes && !code &&
            std::any_of(older.files.begin(), older.files.end(),
-                       [&](const ModelFile& own) { return own.path == file.path; });
+                       [&](const ModelFile& own) { return own.path == inner_path(file.path); });
   });
 }
 
@@ -138,7 +150,7 @@ Status fetch_file(Pull& pull, const HubClient& hub, const HubFile& file, StagedF
       MARU_ASSIGN_OR_RETURN(const FileHashes hashes,
                             hash_file(staged.path(), pull.on_bytes(Stage::kChecking, file.path)));
       if (is_what_the_hub_named(hashes, file)) {
-        pull.manifest_.files.push_back({file.path, file.bytes, hashes.sha256});
+        pull.manifest_.files.push_back({inner_path(file.path), file.bytes, hashes.sha256});
         return {};
       }
     }
@@ -169,19 +181,31 @@ Error no_model(const std::string& path) {
 Result<std::vector<DiskFile>> list_folder(const fs::path& folder) {
   // The same choice as from a hub: no code and no pickles.
   HubAnswer as_hub;
+  bool has_links = false;
   std::error_code code;
   for (fs::recursive_directory_iterator it(folder, code), end; !code && it != end;
        it.increment(code)) {
+    has_links = has_links || it->is_symlink(code);
     if (it->is_symlink(code) || !it->is_regular_file(code)) continue;
     const std::string inner = it->path().lexically_relative(folder).string();
     if (!check_inner_path(inner) || inner == kManifestName) continue;
     as_hub.files.push_back({inner, it->file_size(code), "", ""});
   }
   if (code) return no_model(folder.string());
-  MARU_ASSIGN_OR_RETURN(const FileChoice choice, choose_files(as_hub, {}));
+  const auto choice = choose_files(as_hub, {});
+  if (!choice) {
+    Error error = choice.error();
+    if (has_links) {
+      error.hint = fmt::format(
+          "links inside a folder are not followed; copy what they lead to: "
+          "cp -rL {} NEW-FOLDER",
+          folder.string());
+    }
+    return error;
+  }
   std::vector<DiskFile> files;
-  for (const HubFile& file : choice.files) {
-    files.push_back({(folder / file.path).string(), file.path, file.bytes});
+  for (const HubFile& file : choice->files) {
+    files.push_back({(folder / file.path).string(), inner_path(file.path), file.bytes});
   }
   return files;
 }
@@ -211,10 +235,12 @@ Status copy_file(Pull& pull, const DiskFile& file) {
   const OnBytes on_bytes = pull.on_bytes(Stage::kCopying, file.inner);
   while (status) {
     const ssize_t n = ::read(in, buffer.data(), buffer.size());
+    if (n < 0 && errno == EINTR) continue;
     if (n < 0) status = io_error("read", file.path);
     if (n <= 0) break;
     for (ssize_t at = 0; status && at < n;) {
       const ssize_t written = ::write(out, buffer.data() + at, static_cast<size_t>(n - at));
+      if (written < 0 && errno == EINTR) continue;
       if (written < 0) status = io_error("write", place);
       at += std::max<ssize_t>(written, 0);
     }
@@ -225,6 +251,31 @@ Status copy_file(Pull& pull, const DiskFile& file) {
   ::close(in);
   ::close(out);
   return status;
+}
+
+// Copies the files and holds them to the manifest that lay beside them, if one did.
+Status copy_files(Pull& pull, const std::vector<DiskFile>& files, const ModelManifest* known) {
+  for (const DiskFile& file : files) pull.n_total_ += file.bytes;
+  MARU_RETURN_IF_ERROR(pull.staging_->check_room(pull.n_total_));
+  for (const DiskFile& file : files) {
+    MARU_RETURN_IF_ERROR(copy_file(pull, file));
+    MARU_ASSIGN_OR_RETURN(const std::string place, pull.staging_->place(file.inner));
+    // Read back: what is written down is what this disk holds.
+    MARU_ASSIGN_OR_RETURN(const FileHashes hashes,
+                          hash_file(place, pull.on_bytes(Stage::kChecking, file.inner)));
+    pull.manifest_.files.push_back({file.inner, hashes.bytes, hashes.sha256});
+    pull.n_before_ += file.bytes;
+  }
+  if (known == nullptr) return {};
+  const auto& copied = pull.manifest_.files;
+  for (const ModelFile& file : known->files) {
+    if (std::find(copied.begin(), copied.end(), file) == copied.end()) {
+      return Error{ErrorCode::kCorrupt,
+                   fmt::format("{} is not what the manifest beside it says", file.path),
+                   "the folder was damaged or changed; nothing was brought in"};
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -252,7 +303,7 @@ Result<Pulled> pull_from_hub(const HubClient& hub, const HubName& name, const Pu
   for (const HubFile& file : choice.files) pull.n_total_ += file.bytes;
   uint64_t n_here = 0;
   for (const HubFile& file : choice.files) {
-    MARU_ASSIGN_OR_RETURN(const std::string place, pull.staging_->place(file.path));
+    MARU_ASSIGN_OR_RETURN(const std::string place, pull.staging_->place(inner_path(file.path)));
     n_here += std::min(file.bytes, taken_bytes(place));
   }
   if (const Status room = pull.staging_->check_room(pull.n_total_ - n_here); !room) {
@@ -260,8 +311,9 @@ Result<Pulled> pull_from_hub(const HubClient& hub, const HubName& name, const Pu
     return room.error();
   }
   for (const HubFile& file : choice.files) {
-    MARU_ASSIGN_OR_RETURN(const std::string place, pull.staging_->place(file.path));
-    MARU_ASSIGN_OR_RETURN(const std::string map_place, pull.staging_->map_place(file.path));
+    MARU_ASSIGN_OR_RETURN(const std::string place, pull.staging_->place(inner_path(file.path)));
+    MARU_ASSIGN_OR_RETURN(const std::string map_place,
+                          pull.staging_->map_place(inner_path(file.path)));
     MARU_ASSIGN_OR_RETURN(
         auto one, StagedFile::open(place, map_place, file.sha256 + file.git_blob, file.bytes));
     pull.n_resumed_ += one->done_bytes();
@@ -296,28 +348,12 @@ Result<Pulled> pull_from_disk(const std::string& path, const PullWish& wish,
   std::string given = fs::is_directory(source, code) ? source.filename() : source.stem();
   MARU_RETURN_IF_ERROR(pull.open(wish.name.empty() ? given : wish.name));
   MARU_RETURN_IF_ERROR(pull.find_older());
+  // A copy does not go on where an older one was: what that left would only take room.
+  pull.staging_->discard();
   MARU_RETURN_IF_ERROR(pull.staging_->begin(fmt::format("folder {}\n", source.string())));
-  for (const DiskFile& file : files) pull.n_total_ += file.bytes;
-  MARU_RETURN_IF_ERROR(pull.staging_->check_room(pull.n_total_));
-  for (const DiskFile& file : files) {
-    MARU_RETURN_IF_ERROR(copy_file(pull, file));
-    MARU_ASSIGN_OR_RETURN(const std::string place, pull.staging_->place(file.inner));
-    // Read back: what is written down is what this disk holds.
-    MARU_ASSIGN_OR_RETURN(const FileHashes hashes,
-                          hash_file(place, pull.on_bytes(Stage::kChecking, file.inner)));
-    pull.manifest_.files.push_back({file.inner, hashes.bytes, hashes.sha256});
-    pull.n_before_ += file.bytes;
-  }
-  if (known) {
-    for (const ModelFile& file : known->files) {
-      if (std::find(pull.manifest_.files.begin(), pull.manifest_.files.end(), file) ==
-          pull.manifest_.files.end()) {
-        pull.staging_->discard();
-        return Error{ErrorCode::kCorrupt,
-                     fmt::format("{} is not what the manifest beside it says", file.path),
-                     "the folder was damaged or changed; nothing was brought in"};
-      }
-    }
+  if (const Status copied = copy_files(pull, files, known ? &*known : nullptr); !copied) {
+    pull.staging_->discard();
+    return copied.error();
   }
   return pull.finish();
 }
