@@ -40,7 +40,7 @@ const std::vector<Licence>& table() {
       {"llama3",
        "Llama 3 Community License",
        kOpenWeights,
-       {"use_policy", "attribution", "many_users", "naming"}},
+       {"use_policy", "attribution", "many_users", "naming", "no_other_models"}},
       {"llama3.1",
        "Llama 3.1 Community License",
        kOpenWeights,
@@ -57,6 +57,7 @@ const std::vector<Licence>& table() {
        "Llama 4 Community License",
        kOpenWeights,
        {"use_policy", "attribution", "many_users", "naming"}},
+      {"exaone", "EXAONE AI Model License (NC)", kNonCommercial, {"no_commerce"}},
       {"qwen-research", "Qwen Research License", kNonCommercial, {"no_commerce", "attribution"}},
   };
   return licences;

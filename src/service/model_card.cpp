@@ -97,7 +97,9 @@ std::vector<std::string> front_matter(const std::string& card, std::string_view 
 void read_readme(const std::string& folder, Statements& said) {
   const auto card = read_file(folder + "/README.md", kMaxJsonBytes);
   if (!card) return;
-  if (const auto licence = front_matter(*card, "license"); !licence.empty()) {
+  for (const char* key : {"license", "license_name"}) {  // "other" has its name beside it
+    const auto licence = front_matter(*card, key);
+    if (licence.empty() || (!said.licence.empty() && said.licence != "other")) continue;
     said.licence = licence.front();
     said.licence_source = "README.md";
   }
@@ -109,9 +111,11 @@ void read_gguf_keys(const formats::GgufFile& file, Statements& said) {
   const auto text = [&](const std::string& key) {
     return std::string(file.get_string(key).value_or(""));
   };
-  if (const std::string licence = text("general.license"); !licence.empty()) {
+  for (const char* key : {"general.license", "general.license.name"}) {
+    const std::string licence = text(key);
+    if (licence.empty() || (!said.licence.empty() && said.licence != "other")) continue;
     said.licence = licence;
-    said.licence_source = "general.license";
+    said.licence_source = key;
   }
   for (const char* key : {"general.source.url", "general.repo_url", "general.url"}) {
     if (said.source_url.empty()) said.source_url = text(key);

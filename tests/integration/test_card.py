@@ -63,6 +63,11 @@ def home(tmp_path_factory):
         "tokenizer.chat_template": string_value("{{ messages }}"),
     }
     (models / "told.gguf").write_bytes(gguf.to_bytes())
+    gguf.metadata |= {
+        "general.license": string_value("other"),
+        "general.license.name": string_value("exaone"),
+    }
+    (models / "other-file.gguf").write_bytes(gguf.to_bytes())
     for name, more in {
         "folder": {"README.md": README},
         "tuned": {
@@ -70,6 +75,7 @@ def home(tmp_path_factory):
             "maru-model.json": json.dumps(MANIFEST),
             "maru-tuning.json": json.dumps(TUNING),
         },
+        "other": {"README.md": "---\nlicense: other\nlicense_name: exaone\n---\n"},
         "odd": {"README.md": "---\nlicense: my-own\n---\n", "maru-model.json": "[1"},
     }.items():
         (models / name).mkdir()
@@ -137,6 +143,13 @@ def test_what_files_state(home):
     assert "no_commerce" in folder["licence"]["limits"]
     assert [one["name"] for one in folder["lineage"]["data"]] == ["allenai/c4", "korean/wiki"]
     assert folder["lineage"]["parents"] == [{"name": "org/parent", "sha256": None}]
+
+
+def test_another_licence_goes_by_its_own_name(home):
+    for name, source in ("other", "README.md"), ("other-file", "general.license.name"):
+        licence = card(home, name)["licence"]
+        assert licence["id"] == "exaone" and licence["source"] == source
+        assert licence["kind"] == "non_commercial" and licence["limits"] == ["no_commerce"]
 
 
 def test_origin_and_lineage(home):
