@@ -15,6 +15,10 @@ def test_recommend_says_what_fits_and_how_fast(tmp_path):
         assert bool(model["why_not"]) == (not fits or "not supported" in model["why_not"])
         assert model["answer_tokens_per_s"] * model["bytes"] == pytest.approx(
             out["read_bytes_per_s"], rel=1e-6)
+    fitting = [m for m in out["models"] if not m["why_not"]]
+    fast = [m for m in fitting if m["answer_tokens_per_s"] >= 5]
+    best = fast[0] if fast else max(fitting, key=lambda m: m["answer_tokens_per_s"], default=None)
+    assert out["pick"] == (best and best["id"])
     assert "not supported" in models["exaone-3.5-2.4b"]["why_not"]
     assert "not supported" not in models["qwen3-4b"]["why_not"]
 

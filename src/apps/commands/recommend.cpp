@@ -25,6 +25,7 @@ using service::format_bytes;
 
 constexpr uint64_t kContext = 4096;                   // tokens that memory is reckoned for
 constexpr uint64_t kWorkBytes = uint64_t{512} << 20;  // buffers, tokenizer and the program
+constexpr double kReadingSpeed = 5;                   // tokens a second
 constexpr uint32_t kCheckPrompt = 512, kCheckAnswer = 64;
 
 struct Wish {
@@ -66,6 +67,25 @@ std::string joined(const std::vector<std::string>& items) {
   return out;
 }
 
+// The model to fetch: the first that fits and answers about as fast as one reads, else the fastest
+// that fits. Null if none fits.
+const CatalogueModel* choose(const Machine& machine, const Wish& wish) {
+  const CatalogueModel* fastest = nullptr;
+  double best = 0;
+  for (const CatalogueModel& model : service::catalogue()) {
+    if (!speaks(model, wish.language)) continue;
+    if (!why_not(model, memory_need(model), machine.memory).empty()) continue;
+    const double speed =
+        predict_speed(machine.speed, model.bytes, model.n_active_parameters).answer_tokens_per_s;
+    if (speed >= kReadingSpeed) return &model;
+    if (fastest == nullptr || speed > best) {
+      fastest = &model;
+      best = speed;
+    }
+  }
+  return fastest;
+}
+
 // "a|b" -> a row of a table.
 std::vector<std::string> row_of(const std::string& text) {
   std::vector<std::string> cells;
@@ -94,11 +114,13 @@ Json describe(const Machine& machine, const Wish& wish) {
                     {"prompt_tokens_per_s", speed.prompt_tokens_per_s},
                     {"answer_tokens_per_s", speed.answer_tokens_per_s}});
   }
+  const CatalogueModel* pick = choose(machine, wish);
   return {{"threads", machine.n_threads},
           {"isa", machine.isa},
           {"available_bytes", machine.memory.available_bytes},
           {"read_bytes_per_s", machine.speed.read_bytes_per_s},
           {"macs_per_s", machine.speed.macs_per_s},
+          {"pick", pick == nullptr ? Json(nullptr) : Json(pick->id)},
           {"models", std::move(rows)}};
 }
 
@@ -110,7 +132,7 @@ void print(const Context& context, const Machine& machine, const Wish& wish) {
                            fmt::format("{:.0f}", machine.speed.macs_per_s * 1e-9)) +
                "\n");
   std::vector<std::vector<std::string>> rows = {row_of(context.say(Message::kRecommendColumns))};
-  std::string first, notes;
+  std::string notes;
   for (const CatalogueModel& model : service::catalogue()) {
     const uint64_t need = memory_need(model);
     const std::string reason = why_not(model, need, machine.memory);
@@ -122,11 +144,11 @@ void print(const Context& context, const Machine& machine, const Wish& wish) {
                     fmt::format("{:.1f}", speed.answer_tokens_per_s),
                     reason.empty() ? model.licence : model.licence + " (" + reason + ")"});
     if (!model.licence_note.empty()) notes += model.id + ": " + model.licence_note + "\n";
-    if (reason.empty() && first.empty()) first = model.id;
   }
   if (rows.size() > 1) write_stdout(print_table(rows) + notes);
-  write_stderr((first.empty() ? context.say(Message::kRecommendNothing)
-                              : context.say(Message::kRecommendNotes, first)) +
+  const CatalogueModel* pick = choose(machine, wish);
+  write_stderr((pick == nullptr ? context.say(Message::kRecommendNothing)
+                                : context.say(Message::kRecommendNotes, pick->id)) +
                "\n");
 }
 
