@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,6 +27,26 @@ constexpr uint64_t kDiskShare = 4;
 
 // Loads give way to answers.
 constexpr int kLoadNiceness = 5;
+
+// How long a look at the models counts, for what the data folder's own time does not tell: files
+// inside of their folders, and paths of the settings.
+constexpr std::chrono::seconds kPlacesAge{1};
+
+// Far longer than a tick of any file system's clock.
+constexpr int64_t kTickNs = 100'000'000;
+
+// When something was added to the data folder's models, removed or renamed; 0: there is no folder.
+int64_t folder_written_ns() {
+  struct stat found = {};
+  if (::stat((data_folder() + "/models").c_str(), &found) != 0) return 0;
+  return int64_t{found.st_mtim.tv_sec} * 1'000'000'000 + found.st_mtim.tv_nsec;
+}
+
+int64_t wall_clock_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
 
 // Null if it is off, or cannot be (which the log tells).
 std::unique_ptr<engine::PrefixStore> open_prefix_store(const service::Settings& settings,
@@ -81,7 +102,7 @@ ModelHost::ModelHost(service::Settings settings, service::ModelLocation location
       pool_(pool) {}
 
 // The first of a name counts: the default model, those with a path in the settings, the folder's.
-std::vector<ModelHost::Place> ModelHost::places() const {
+std::vector<ModelHost::Place> ModelHost::read_places() const {
   std::vector<Place> places;
   const auto add = [&](service::ModelLocation location, bool is_default) {
     const bool is_known = std::any_of(places.begin(), places.end(), [&](const Place& place) {
@@ -114,9 +135,29 @@ std::vector<ModelHost::Place> ModelHost::places() const {
   return places;
 }
 
+ModelHost::Places ModelHost::places() const {
+  const int64_t written_ns = folder_written_ns();
+  const auto now = std::chrono::steady_clock::now();
+  {
+    const std::lock_guard lock(seen_mutex_);
+    if (seen_.places && seen_.folder_written_ns == written_ns && now < seen_.until) {
+      return seen_.places;
+    }
+  }
+  const int64_t began_ns = wall_clock_ns();
+  Seen seen{std::make_shared<const std::vector<Place>>(read_places()), written_ns,
+            now + kPlacesAge};
+  // A change within the clock's tick of the one before leaves the time as it is.
+  if (began_ns - written_ns < kTickNs) seen.until = now;
+  const std::lock_guard lock(seen_mutex_);
+  seen_ = seen;
+  return seen.places;
+}
+
 Result<ModelHost::Place> ModelHost::find(const std::string& name) const {
-  for (Place& place : places()) {
-    if (place.location.name == name) return std::move(place);
+  const Places all = places();
+  for (const Place& place : *all) {
+    if (place.location.name == name) return place;
   }
   return Error{ErrorCode::kNotFound, fmt::format("there is no model '{}' any more", name),
                "GET /v1/models lists what is served", "model"};
@@ -124,7 +165,8 @@ Result<ModelHost::Place> ModelHost::find(const std::string& name) const {
 
 std::vector<service::ModelLoader::Listed> ModelHost::list() const {
   std::vector<Listed> listed;
-  for (const Place& place : places()) {
+  const Places all = places();
+  for (const Place& place : *all) {
     service::ModelPolicy policy;
     policy.is_default = place.is_default;
     policy.is_pinned = served_ == Served::kOne;

@@ -2,6 +2,7 @@
 // data folder, loaded into the engine.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -46,7 +47,11 @@ class ModelHost final : public service::ModelLoader {
   struct Packing {
     std::unique_ptr<PackingTask> model, draft;
   };
-  std::vector<Place> places() const;
+  using Places = std::shared_ptr<const std::vector<Place>>;
+  // All there are, as they were at most a second ago; what lies in the data folder itself, as it is
+  // now. Every request asks.
+  Places places() const;
+  std::vector<Place> read_places() const;
   Result<Place> find(const std::string& name) const;
   service::Settings settings_of(const Place& place, uint32_t own_context) const;
   Status add_draft(const Place& place, const MemoryLimits& limits, const text::Tokenizer& tokenizer,
@@ -61,6 +66,14 @@ class ModelHost final : public service::ModelLoader {
   std::unique_ptr<ThreadPool> load_pool_;  // of the pool's thread, which loads
   std::map<std::string, Packing> packings_;
   mutable service::ModelFactsCache facts_;
+
+  struct Seen {
+    Places places;
+    int64_t folder_written_ns = 0;
+    std::chrono::steady_clock::time_point until;
+  };
+  mutable std::mutex seen_mutex_;
+  mutable Seen seen_;
 };
 
 }  // namespace maru::apps
