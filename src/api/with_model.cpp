@@ -67,13 +67,16 @@ void with_model(const Call& call, const std::string& name, bool streams, WithMod
   const auto found = find_model(call, name);
   if (!found) return call.fail(to_api_error(found.error()));
   service::ModelPool& models = call.context->service->models();
-  if (const service::ModelUse loaded = models.use(*found)) return then(call, loaded);
+  if (const service::ModelUse loaded = models.admit(*found)) return then(call, loaded);
   if (const auto facts = models.facts(*found); facts.can_embed || facts.can_rerank) {
     return call.fail(to_api_error(facts.problem));
   }
   if (call.request.header(kWaitHeader) == "no") {
+    // Who never waits hears here why the load before failed; the next one begins all the same.
+    const Error failed = models.last_error(*found);
     models.open(*found, [](const Result<service::ModelUse>&) {});
-    if (const service::ModelUse loaded = models.use(*found)) return then(call, loaded);
+    if (const service::ModelUse loaded = models.admit(*found)) return then(call, loaded);
+    if (!failed.message.empty()) return call.fail(model_error(*found, failed));
     return call.fail(model_error(*found, {ErrorCode::kUnavailable, "it is being loaded",
                                           "try again in some seconds, or wait"}));
   }

@@ -5,69 +5,23 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <future>
 #include <map>
 #include <mutex>
 #include <thread>
+#include <tuple>
 #include <utility>
 
 #include "base/log.h"
 #include "service/clock.h"
+#include "service/model_table.h"
 
 namespace maru::service {
 namespace {
 
-using TimePoint = std::chrono::steady_clock::time_point;
-
 // Other programs want memory when less than one part in this many is left.
 constexpr uint64_t kPressureShare = 32;
-
-struct Entry {
-  ModelPolicy policy;
-  ModelState state = ModelState::kUnloaded;
-  std::shared_ptr<const ServedModel> model;
-  MemoryPlan plan;
-  uint32_t n_uses = 0;
-  TimePoint last_used;
-  int64_t last_used_ms = 0;
-  std::vector<ModelPool::Ready> waiting;
-  Error last_error;
-
-  bool is_free() const { return state == ModelState::kLoaded && n_uses == 0 && !policy.is_pinned; }
-};
-
-// What a use outlives the pool with.
-struct Table {
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::map<std::string, Entry> entries;  // of models that were asked for
-  uint64_t n_freed = 0;                  // times that a last use ended
-  std::function<TimePoint()> clock;
-
-  void release(const std::string& name) {
-    {
-      const std::lock_guard lock(mutex);
-      Entry& entry = entries.at(name);
-      --entry.n_uses;
-      entry.last_used = clock();
-      entry.last_used_ms = unix_milliseconds();
-      if (entry.n_uses > 0) return;
-      ++n_freed;
-    }
-    changed.notify_all();
-  }
-};
-
-struct Use {
-  std::shared_ptr<Table> table;
-  std::shared_ptr<const ServedModel> model;
-
-  Use(std::shared_ptr<Table> a_table, std::shared_ptr<const ServedModel> a_model)
-      : table(std::move(a_table)), model(std::move(a_model)) {}
-  Use(const Use&) = delete;
-  Use& operator=(const Use&) = delete;
-  ~Use() { table->release(model->name); }
-};
 
 Error closed_error() {
   return {ErrorCode::kUnavailable, "the server is stopping", "try again in a moment", "model"};
@@ -92,7 +46,7 @@ const char* model_state_name(ModelState state) {
 struct ModelPool::Impl {
   const std::unique_ptr<ModelLoader> loader;  // null: the models are there for good
   const ModelPoolOptions options;
-  const std::shared_ptr<Table> table = std::make_shared<Table>();
+  const std::shared_ptr<ModelTable> table = std::make_shared<ModelTable>();
   std::vector<std::string> fixed;  // their names
 
   // Guarded by table->mutex.
@@ -112,10 +66,14 @@ struct ModelPool::Impl {
     table->clock = options.clock;
   }
 
-  ModelUse make_use(Entry& entry) const;
+  ModelUse make_use(ModelEntry& entry) const;
   void serve();
   void load(const std::string& name);
+  Result<ModelLoader::Loaded> load_guarded(const std::string& name, const MemoryLimits& limits);
   Result<MemoryLimits> make_room(const std::string& name);
+  Result<MemoryLimits> wait_for_room(const std::string& name);
+  void hold_back(const std::vector<std::string>& names);
+  void let_go_on();
   struct Room;
   Room find_room(const std::string& name);
   bool take_out(const std::vector<std::string>& names);
@@ -126,11 +84,11 @@ struct ModelPool::Impl {
 };
 
 // With table->mutex held.
-ModelUse ModelPool::Impl::make_use(Entry& entry) const {
+ModelUse ModelPool::Impl::make_use(ModelEntry& entry) const {
   ++entry.n_uses;
   entry.last_used = options.clock();
   entry.last_used_ms = unix_milliseconds();
-  auto use = std::make_shared<Use>(table, entry.model);
+  auto use = std::make_shared<HeldModel>(table, entry.model);
   const ServedModel* const model = use->model.get();
   return {std::move(use), model};
 }
@@ -174,7 +132,7 @@ void ModelPool::Impl::load(const std::string& name) {
   auto limits = make_room(name);
   if (!limits) return finish(name, std::move(limits).error());
   const auto begin = std::chrono::steady_clock::now();
-  auto loaded = loader->load(name, *limits);
+  auto loaded = load_guarded(name, *limits);
   if (loaded) {
     const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
     log_info("loaded model {}: {} planned, context {}, after {:.2f} s", name,
@@ -190,7 +148,7 @@ void ModelPool::Impl::finish(const std::string& name, Result<ModelLoader::Loaded
   std::vector<Result<ModelUse>> answers;
   {
     const std::lock_guard lock(table->mutex);
-    Entry& entry = table->entries.at(name);
+    ModelEntry& entry = table->entries.at(name);
     waiting.swap(entry.waiting);
     n_waiting -= waiting.size();
     if (outcome) {
@@ -210,41 +168,57 @@ void ModelPool::Impl::finish(const std::string& name, Result<ModelLoader::Loaded
   for (size_t i = 0; i < waiting.size(); ++i) waiting[i](std::move(answers[i]));
 }
 
+// The pool's thread outlives a load that no memory or no thread was left for.
+Result<ModelLoader::Loaded> ModelPool::Impl::load_guarded(const std::string& name,
+                                                          const MemoryLimits& limits) {
+  try {
+    return loader->load(name, limits);
+  } catch (const std::exception& e) {
+    return Error{ErrorCode::kUnavailable, fmt::format("loading '{}' failed: {}", name, e.what()),
+                 "the machine lacks memory or threads; try again later", "model"};
+  }
+}
+
 // Where the memory for a load can come from.
 struct ModelPool::Impl::Room {
   Result<MemoryLimits> limits = Error{};  // that the load may use, after `victims` are out
   std::vector<std::string> victims;
-  bool may_come = false;  // it would fit if requests ended that run now
+  std::vector<std::string> busy;  // it would fit if the requests of these ended
 };
 
 ModelPool::Impl::Room ModelPool::Impl::find_room(const std::string& name) {
   struct Candidate {
     std::string name;
     uint64_t bytes;
-    bool is_default;
+    bool is_default, gives_way;
     TimePoint last_used;
   };
-  uint64_t planned = 0, busy = 0;
-  std::vector<Candidate> free;
+  uint64_t planned = 0;
+  std::vector<Candidate> free, busy;
   std::string holders;
   {
     const std::lock_guard lock(table->mutex);
     for (const auto& [other, entry] : table->entries) {
       if (entry.state != ModelState::kLoaded) continue;
       planned += entry.plan.total_bytes;
+      const Candidate candidate{other, entry.plan.total_bytes, entry.policy.is_default,
+                                entry.gives_way, entry.last_used};
       if (entry.is_free()) {
-        free.push_back({other, entry.plan.total_bytes, entry.policy.is_default, entry.last_used});
+        free.push_back(candidate);
         continue;
       }
-      if (!entry.policy.is_pinned) busy += entry.plan.total_bytes;
+      if (!entry.policy.is_pinned) busy.push_back(candidate);
       holders += fmt::format("{}{} {} ({})", holders.empty() ? "" : ", ", other,
                              format_bytes(entry.plan.total_bytes),
                              entry.policy.is_pinned ? "pinned" : "in use");
     }
   }
-  std::sort(free.begin(), free.end(), [](const Candidate& a, const Candidate& b) {
-    return std::pair(a.is_default, a.last_used) < std::pair(b.is_default, b.last_used);
-  });
+  const auto goes_first = [](const Candidate& a, const Candidate& b) {
+    return std::tuple(!a.gives_way, a.is_default, a.last_used) <
+           std::tuple(!b.gives_way, b.is_default, b.last_used);
+  };
+  std::sort(free.begin(), free.end(), goes_first);
+  std::sort(busy.begin(), busy.end(), goes_first);
   MemoryLimits limits = options.limits();
   // What is planned counts, not what is touched so far.
   const auto within = [&](uint64_t still_planned) {
@@ -270,14 +244,29 @@ ModelPool::Impl::Room ModelPool::Impl::find_room(const std::string& name) {
   }
   room.victims.clear();
   if (room.limits.error().code != ErrorCode::kTooLarge) return room;
-  room.may_come = busy > 0 && loader->plan(name, within(planned - busy)).has_value();
+  bool suffices = false;
+  for (const Candidate& one : busy) {
+    planned -= one.bytes;
+    room.busy.push_back(one.name);
+    suffices = loader->plan(name, within(planned)).has_value();
+    if (suffices) break;
+  }
+  if (!suffices) room.busy.clear();
   if (!holders.empty()) room.limits.error().message += "; other models hold " + holders;
   return room;
 }
 
 // Unloads what has to go, or waits for requests to end. Errors: kTooLarge, kUnavailable.
 Result<MemoryLimits> ModelPool::Impl::make_room(const std::string& name) {
-  const auto deadline = std::chrono::steady_clock::now() + options.patience;
+  auto limits = wait_for_room(name);
+  let_go_on();
+  return limits;
+}
+
+Result<MemoryLimits> ModelPool::Impl::wait_for_room(const std::string& name) {
+  const auto begin = std::chrono::steady_clock::now();
+  const auto deadline = begin + options.patience;
+  const auto turn = std::min(begin + options.turn, deadline);
   while (true) {
     uint64_t seen = 0;
     {
@@ -289,17 +278,45 @@ Result<MemoryLimits> ModelPool::Impl::make_room(const std::string& name) {
       if (take_out(room.victims)) return room.limits;
       continue;
     }
-    if (!room.may_come) return room.limits.error();
+    if (room.busy.empty()) return room.limits.error();
+    const bool is_our_turn = std::chrono::steady_clock::now() >= turn;
+    if (is_our_turn) hold_back(room.busy);
     std::unique_lock lock(table->mutex);
     if (is_closed) return closed_error();
     const auto has_news = [&] { return is_closed || table->n_freed != seen || !to_unload.empty(); };
-    if (!table->changed.wait_until(lock, deadline, has_news)) {
+    if (!table->changed.wait_until(lock, is_our_turn ? deadline : turn, has_news)) {
+      if (!is_our_turn) continue;
       return Error{ErrorCode::kUnavailable, room.limits.error().message,
                    "models that answer requests are not unloaded; try again later", "model"};
     }
     lock.unlock();
     unload_as_asked();
   }
+}
+
+void ModelPool::Impl::hold_back(const std::vector<std::string>& names) {
+  const std::lock_guard lock(table->mutex);
+  for (const std::string& name : names) table->entries.at(name).gives_way = true;
+}
+
+// Serves who was held back, or has the model loaded again that had to go.
+void ModelPool::Impl::let_go_on() {
+  std::vector<std::pair<Ready, ModelUse>> served;
+  {
+    const std::lock_guard lock(table->mutex);
+    for (auto& [name, entry] : table->entries) {
+      if (!std::exchange(entry.gives_way, false) || entry.waiting.empty()) continue;
+      if (entry.state == ModelState::kLoaded) {
+        n_waiting -= entry.waiting.size();
+        for (Ready& ready : entry.waiting) served.emplace_back(std::move(ready), make_use(entry));
+        entry.waiting.clear();
+      } else if (entry.state == ModelState::kUnloaded) {
+        entry.state = ModelState::kLoading;
+        to_load.push_back(name);
+      }
+    }
+  }
+  for (auto& [ready, use] : served) ready(std::move(use));
 }
 
 // False if one of them is used meanwhile: none further is taken out then.
@@ -317,7 +334,7 @@ Status ModelPool::Impl::unload_now(const std::string& name) {
     const std::lock_guard lock(table->mutex);
     const auto found = table->entries.find(name);
     if (found == table->entries.end() || found->second.state != ModelState::kLoaded) return {};
-    Entry& entry = found->second;
+    ModelEntry& entry = found->second;
     if (entry.n_uses > 0) {
       return Error{ErrorCode::kConflict,
                    fmt::format("{} requests run on the model '{}'", entry.n_uses, name),
@@ -349,7 +366,7 @@ void ModelPool::Impl::look_after() {
   {
     const std::lock_guard lock(table->mutex);
     const TimePoint now = options.clock();
-    const Entry* oldest = nullptr;
+    const ModelEntry* oldest = nullptr;
     std::string oldest_name;
     for (const auto& [name, entry] : table->entries) {
       if (!entry.is_free() || entry.policy.is_default) continue;
@@ -374,7 +391,7 @@ ModelPool::ModelPool(std::vector<ServedModel> models)
     : impl_(std::make_shared<Impl>(nullptr, ModelPoolOptions{})) {
   for (ServedModel& model : models) {
     impl_->fixed.push_back(model.name);
-    Entry& entry = impl_->table->entries[model.name];
+    ModelEntry& entry = impl_->table->entries[model.name];
     entry.policy.is_pinned = true;
     entry.policy.is_default = impl_->fixed.size() == 1;
     entry.state = ModelState::kLoaded;
@@ -427,8 +444,23 @@ ModelUse ModelPool::use(const std::string& name) {
   return impl_->make_use(found->second);
 }
 
+ModelUse ModelPool::admit(const std::string& name) {
+  const std::lock_guard lock(impl_->table->mutex);
+  const auto found = impl_->table->entries.find(name);
+  const bool is_open = found != impl_->table->entries.end() &&
+                       found->second.state == ModelState::kLoaded && !found->second.gives_way;
+  return is_open ? impl_->make_use(found->second) : nullptr;
+}
+
+Error ModelPool::last_error(const std::string& name) const {
+  const std::lock_guard lock(impl_->table->mutex);
+  const auto found = impl_->table->entries.find(name);
+  if (found == impl_->table->entries.end()) return {};
+  return found->second.state == ModelState::kUnloaded ? found->second.last_error : Error{};
+}
+
 void ModelPool::open(const std::string& name, Ready ready) {
-  if (ModelUse loaded = use(name)) return ready(std::move(loaded));
+  if (ModelUse loaded = admit(name)) return ready(std::move(loaded));
   std::optional<ModelPolicy> policy;
   if (impl_->loader) {
     for (auto& one : impl_->loader->list()) {
@@ -439,10 +471,10 @@ void ModelPool::open(const std::string& name, Ready ready) {
   Result<ModelUse> refusal = Error{};
   {
     const std::lock_guard lock(impl_->table->mutex);
-    Entry& entry = impl_->table->entries[name];
+    ModelEntry& entry = impl_->table->entries[name];
     if (impl_->is_closed) {
       refusal = closed_error();
-    } else if (entry.state == ModelState::kLoaded) {
+    } else if (entry.state == ModelState::kLoaded && !entry.gives_way) {
       refusal = impl_->make_use(entry);
     } else if (impl_->n_waiting >= impl_->options.max_waiting) {
       refusal = Error{ErrorCode::kRateLimited,
@@ -511,7 +543,7 @@ std::vector<ModelStatus> ModelPool::list() const {
   for (ModelStatus& status : all) {
     const auto found = impl_->table->entries.find(status.name);
     if (found == impl_->table->entries.end()) continue;
-    const Entry& entry = found->second;
+    const ModelEntry& entry = found->second;
     status.policy = entry.policy;
     status.state = entry.state;
     if (entry.state == ModelState::kLoaded) status.plan = entry.plan;

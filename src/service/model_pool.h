@@ -82,7 +82,9 @@ struct ModelPoolOptions {
   std::function<std::chrono::steady_clock::time_point()> clock = std::chrono::steady_clock::now;
   std::chrono::milliseconds tick{1'000};       // between looks at idle models and at memory
   std::chrono::milliseconds patience{60'000};  // of a load, for requests that keep its memory
-  size_t max_waiting = 256;                    // for loads, in all
+  // Of a load, before new requests for those models wait too: one that is always used gives way.
+  std::chrono::milliseconds turn{30'000};
+  size_t max_waiting = 256;  // for loads, in all
 };
 
 // Thread-safe.
@@ -105,6 +107,8 @@ class ModelPool {
   std::optional<std::string> resolve(const std::string& name_or_alias) const;
   // A loaded model; null if it is not. Here and below: names as resolve() gives them.
   ModelUse use(const std::string& name);
+  // The same for a new request: null too while the model is to give way to one that waits.
+  ModelUse admit(const std::string& name);
   // Calls `ready` once, at once if the model is loaded, else on the pool's thread when it is or
   // can't be: it must be quick then and must not be the last to hold the pool. Several calls for
   // one model load it once. Errors: kNotFound, kRateLimited (too many wait), kUnavailable (the
@@ -112,6 +116,8 @@ class ModelPool {
   // the counts), those of the load.
   void open(const std::string& name, Ready ready);
   Result<ModelUse> open_and_wait(const std::string& name);
+  // Why the last load failed; empty if it did not, or if the model is loading or loaded.
+  Error last_error(const std::string& name) const;
   // Errors: kConflict (requests run on it), kUnavailable (closed). A model that is not loaded is
   // left so.
   Status unload(const std::string& name);

@@ -8,6 +8,7 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <stdexcept>
 #include <thread>
 
 namespace maru::service {
@@ -24,6 +25,7 @@ struct Machine {
   std::vector<ModelLoader::Listed> models;
   std::map<std::string, uint64_t> bytes;
   std::map<std::string, Error> failures;
+  std::string throws;  // the model whose load ends in an exception
   std::set<std::string> loaded;
   std::map<std::string, int> n_loads;
   uint64_t most = 0;  // that was loaded at any time
@@ -72,6 +74,7 @@ class FakeLoader final : public ModelLoader {
     ++machine_->n_loads[name];
     machine_->changed.notify_all();
     machine_->changed.wait(lock, [&] { return !machine_->is_held; });
+    if (name == machine_->throws) throw std::runtime_error("no thread left");
     if (const auto bad = machine_->failures.find(name); bad != machine_->failures.end()) {
       return bad->second;
     }
@@ -244,6 +247,63 @@ TEST_F(ModelPoolTest, ALoadGivesUpWhenRequestsHoldItsMemoryTooLong) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kUnavailable);
   EXPECT_EQ(machine->loaded_names(), "a");
+}
+
+TEST_F(ModelPoolTest, AModelThatIsAlwaysUsedGivesWay) {
+  options.turn = 10ms;
+  add("a", 600);
+  add("b", 600);
+  start();
+  ModelUse held = open("a");
+  std::promise<bool> b_loaded, a_again;
+  pool->open("b", [&](const Result<ModelUse>& use) { b_loaded.set_value(use.has_value()); });
+  // There is a next request before the last one ends, until new ones have to wait.
+  const auto deadline = std::chrono::steady_clock::now() + 20s;
+  while (ModelUse next = pool->admit("a")) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+    held = std::move(next);
+    std::this_thread::sleep_for(1ms);
+  }
+  EXPECT_TRUE(pool->use("a"));  // what runs already goes on
+  pool->open("a", [&](const Result<ModelUse>& use) { a_again.set_value(use.has_value()); });
+  held.reset();
+  EXPECT_TRUE(b_loaded.get_future().get());
+  EXPECT_TRUE(a_again.get_future().get());
+  EXPECT_EQ(machine->n_loads["a"], 2);
+  EXPECT_LE(machine->most, kMachine);
+}
+
+TEST_F(ModelPoolTest, WhoWasHeldBackIsServedWhenTheLoadGivesUp) {
+  options.turn = 10ms;
+  options.patience = 100ms;
+  add("a", 600);
+  add("b", 600);
+  start();
+  const ModelUse held = open("a");
+  std::promise<bool> b_loaded, a_served;
+  pool->open("b", [&](const Result<ModelUse>& use) { b_loaded.set_value(use.has_value()); });
+  while (pool->admit("a") && pool->list()[1].state == ModelState::kLoading) {
+    std::this_thread::sleep_for(1ms);
+  }
+  pool->open("a", [&](const Result<ModelUse>& use) { a_served.set_value(use.has_value()); });
+  EXPECT_FALSE(b_loaded.get_future().get());
+  EXPECT_TRUE(a_served.get_future().get());
+  EXPECT_TRUE(pool->admit("a"));
+  EXPECT_EQ(machine->n_loads["a"], 1);
+}
+
+TEST_F(ModelPoolTest, ALoadThatThrowsIsAnErrorOfThatModel) {
+  add("a", 100);
+  add("b", 100);
+  machine->throws = "b";
+  start();
+  const ModelUse held = open("a");
+  const auto failed = pool->open_and_wait("b");
+  ASSERT_FALSE(failed);
+  EXPECT_NE(failed.error().message.find("no thread left"), std::string::npos);
+  EXPECT_EQ(pool->last_error("b").message, failed.error().message);
+  EXPECT_EQ(pool->last_error("a").message, "");
+  EXPECT_TRUE(pool->open_and_wait("a"));
 }
 
 TEST_F(ModelPoolTest, ManyWhoWantOneModelLoadItOnceAndHearOfItsFailureOnce) {

@@ -333,6 +333,18 @@ def test_heartbeats_while_a_prompt_is_read(server):
     assert lines.index(": heartbeat") < next(i for i, x in enumerate(lines) if '"content":"The' in x)
 
 
+def test_heartbeats_while_a_model_is_loaded():
+    body = {"model": "plain", "messages": HI, "stream": True, "max_tokens": 2}
+    with scripted_server(heartbeat_ms=50, load_ms=2000) as server, server.http() as http:
+        refused = http.post("/v1/chat/completions", json=body, headers={"X-Maru-Wait": "no"})
+        assert refused.status_code == 503 and int(refused.headers["retry-after"]) > 0
+        with http.stream("POST", "/v1/chat/completions", json=body) as answer:
+            assert answer.headers["content-type"] == "text/event-stream"
+            lines = [line for line in answer.iter_lines() if line]
+    assert lines[0] == ": heartbeat" and lines[-1] == "data: [DONE]"
+    assert any('"content":"The' in line for line in lines)
+
+
 def test_the_client_survives_heartbeats(client):
     chunks = client.chat.completions.create(model="slow", messages=HI, stream=True, max_tokens=2)
     assert "".join(c.choices[0].delta.content or "" for c in chunks).startswith("The")

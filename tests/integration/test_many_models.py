@@ -116,6 +116,39 @@ def test_who_does_not_wait_is_told_to_come_again(server):
         assert response.status_code == 200
 
 
+def test_who_does_not_wait_hears_why_a_load_failed(server, home):
+    whole = model_file(GEMMA + ".gguf").read_bytes()
+    torn = home / "torn"
+    torn.write_bytes(whole[: len(whole) // 2])
+    torn.rename(home / "models" / "torn.gguf")
+    body = {"model": "torn", "prompt": "One, two,", "max_tokens": 4}
+    with server.http() as http:
+        deadline = time.monotonic() + 60
+        while True:
+            response = http.post("/v1/completions", json=body, headers={"X-Maru-Wait": "no"})
+            assert response.status_code == 503
+            if "being loaded" not in response.text:
+                break
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        waited = http.post("/v1/completions", json=body)
+        assert waited.status_code == 503
+        assert response.json()["error"]["message"] == waited.json()["error"]["message"]
+        assert "retry-after" not in response.headers  # it will not be better in some seconds
+
+
+def test_models_that_come_and_go_are_seen_at_once(server, home):
+    place, other = home / "models" / "new.gguf", home / "new.gguf"
+    with server.http() as http:
+        for _ in range(20):
+            assert "new" not in models_of(http)
+            os.symlink(model_file(GEMMA + ".gguf"), place)
+            assert "new" in models_of(http)
+            place.rename(other)
+            assert http.get("/v1/models/new").status_code == 404
+            other.unlink()
+
+
 def test_many_first_requests_load_once_and_streams_wait(server):
     client = openai.OpenAI(base_url=server.url + "/v1", api_key="any", max_retries=0)
 

@@ -2,8 +2,9 @@
 // prints its port on standard output and serves until standard input ends. Every scenario is a
 // model; "no-template" has none. Keys: context, heartbeat_ms, max_running, max_body_bytes, database
 // (a path, and usage is metered there; default: one of its own, without), refresh_ms, key (a static
-// one), login (1: as beyond loopback), first_admin (1: the link's token stands behind the port).
-// `maru_scripted_server --endpoints` prints the table of endpoints as JSON.
+// one), login (1: as beyond loopback), first_admin (1: the link's token stands behind the port),
+// load_ms (models are loaded when they are first asked for, and it takes so long; default: they are
+// there). `maru_scripted_server --endpoints` prints the table of endpoints as JSON.
 #include <unistd.h>
 
 #include <charconv>
@@ -23,6 +24,7 @@
 #include "service/chat_services.h"
 #include "service/generation.h"
 #include "service/metering.h"
+#include "service/model_pool.h"
 #include "service/pull_jobs.h"
 #include "service/sign_in.h"
 #include "service/usage_report.h"
@@ -52,6 +54,39 @@ uint32_t read_number(const std::map<std::string, std::string>& settings, const c
   std::from_chars(found->second.data(), found->second.data() + found->second.size(), value);
   return value;
 }
+
+// Models that take a while to load.
+class SlowLoader final : public service::ModelLoader {
+ public:
+  SlowLoader(std::vector<service::ServedModel> models, std::chrono::milliseconds delay)
+      : models_(std::move(models)), delay_(delay) {}
+
+  std::vector<Listed> list() const override {
+    std::vector<Listed> listed;
+    for (const service::ServedModel& model : models_) listed.push_back({model.name, {}});
+    listed.front().policy.is_default = true;
+    return listed;
+  }
+  service::ModelFacts facts(const std::string&) const override { return {}; }
+  Result<service::ModelLocation> locate(const std::string& name) const override {
+    return Error{ErrorCode::kNotFound, name + " has no file"};
+  }
+  Result<service::MemoryPlan> plan(const std::string&, const MemoryLimits&) override {
+    return service::MemoryPlan{};
+  }
+  Result<Loaded> load(const std::string& name, const MemoryLimits&) override {
+    std::this_thread::sleep_for(delay_);
+    for (const service::ServedModel& model : models_) {
+      if (model.name == name) return Loaded{model, {}};
+    }
+    return Error{ErrorCode::kNotFound, "there is no " + name};
+  }
+  void unload(const std::string&) override {}
+
+ private:
+  const std::vector<service::ServedModel> models_;
+  const std::chrono::milliseconds delay_;
+};
 
 // The table of who may call what, for suites that walk through it.
 int print_endpoints() {
@@ -127,7 +162,13 @@ int serve(const std::string& tokenizer_path, const std::map<std::string, std::st
     options.usage = std::make_shared<service::UsageReport>(*database, "usd");
   }
   options.pulls = std::make_shared<service::PullJobs>("hub.example", pull);
-  const auto generation = std::make_shared<service::GenerationService>(engine, std::move(models));
+  const std::chrono::milliseconds load_delay(read_number(settings, "load_ms", 0));
+  const auto pool = load_delay.count() == 0
+                        ? std::make_shared<service::ModelPool>(std::move(models))
+                        : std::make_shared<service::ModelPool>(
+                              std::make_unique<SlowLoader>(std::move(models), load_delay),
+                              service::ModelPoolOptions{});
+  const auto generation = std::make_shared<service::GenerationService>(engine, pool);
   const auto chats = service::ChatServices::start(*database, generation, options.metering);
   if (!chats) return fail(chats.error());
   options.chats = *chats;
