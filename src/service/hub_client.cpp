@@ -35,6 +35,10 @@ std::string encoded(std::string_view text, bool keeps_slash) {
   return out;
 }
 
+bool is_visible_ascii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
+}
+
 struct ContentRange {
   uint64_t first = 0, last = 0, total = 0;
 };
@@ -201,9 +205,9 @@ class Download {
       is_sequential_ = span.end != to_.size();
       end = to_.size();
     }
-    // Weak tags do not tell bytes apart (RFC 9110, 13.1.5).
+    // Weak tags do not tell bytes apart (RFC 9110, 13.1.5). It goes back in a header of ours.
     const std::string_view etag = head.header("etag");
-    if (!etag.starts_with("W/") && etag.size() < 256) {
+    if (!etag.starts_with("W/") && etag.size() < 256 && is_visible_ascii(etag)) {
       if (const Status kept = to_.set_etag(std::string(etag)); !kept) return kept.error();
     }
     return std::nullopt;
@@ -219,10 +223,6 @@ class Download {
   std::atomic<bool> has_failed_{false};
   std::atomic<bool> is_sequential_{false};  // the server sends whole files only
 };
-
-bool is_visible_ascii(const std::string& text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
-}
 
 }  // namespace
 

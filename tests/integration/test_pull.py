@@ -401,6 +401,14 @@ def test_a_file_that_changed_meanwhile_is_fetched_anew(home, large):
     succeed(home, None, "models", "verify", "SmolLM2-135M-Instruct.Q4_1")
 
 
+def test_a_servers_tag_adds_no_header_to_requests(home, large):
+    large.knobs.etag = '"a\rX-Added: 1"'
+    succeed(home, large, "pull", "org/model")
+    assert len(large.requests("storage")) > 1
+    for _, _, headers in large.requests():
+        assert "X-Added" not in headers and "\r" not in headers.get("If-Range", "")
+
+
 def test_two_pulls_at_once_end_in_one_model(home, large):
     large.knobs.rate = 40 << 20
     first = start(home, large, "pull", "org/model")
