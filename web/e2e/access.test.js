@@ -16,6 +16,7 @@ let browser;
 let chat;
 before(async () => {
   [server, browser] = await Promise.all([s.startServer(), s.startBrowser()]);
+  await s.call(server, 'POST', '/api/prompts', { name: 'greet', content: 'Say hello to {{name}}.' });
   chat = await s.chatWith(server, ['A question', CONTENT, 'And thoughts?', '<think>hm\n</think>\n\nyes'], 'A chat');
 });
 after(async () => {
@@ -62,6 +63,14 @@ const PAGES = {
       await page.locator('#composer').press('Enter');
       await page.getByRole('button', { name: /^(A is better|A가 더 낫습니다)$/ }).click();
       await page.getByRole('link', { name: /^(Ratings of the models|모델 평가)$/ }).waitFor();
+    },
+  ],
+  'the library': ['/library', async () => {}],
+  'the list of prompts': [
+    '/',
+    async (page) => {
+      await page.locator('#composer').pressSequentially('/');
+      await page.getByRole('listbox').getByRole('option').first().waitFor();
     },
   ],
   'the ratings': [

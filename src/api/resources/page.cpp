@@ -28,6 +28,7 @@ void page_file(const Call& call) { send_file(call, call.request.path); }
 constexpr Endpoint kEndpoints[] = {
     {"page", "GET", "/", Run::kInline, kPublic, page},
     {"page_chat", "GET", "/chat/{chat}", Run::kInline, kPublic, page},
+    {"page_with", "GET", "/with/{assistant}", Run::kInline, kPublic, page},
     {"page_library", "GET", "/library", Run::kInline, kPublic, page},
     {"page_ratings", "GET", "/ratings", Run::kInline, kPublic, page},
     {"page_shared", "GET", "/shared/{token}", Run::kInline, kPublic, page},

@@ -8,6 +8,7 @@ import { fenceOf, isTextFile } from './text_files';
 import { splitThinking } from './thinking';
 import { branchOf, childrenOf, newestLeaf } from './tree';
 import { ratingsOf, wilson } from './ratings';
+import { filled, matching, placesOf, triggerAt } from './suggest';
 import { guessTopic } from './topics';
 
 describe('ByteText', () => {
@@ -195,4 +196,26 @@ describe('topics', () => {
     ['Who built the palace?', 'facts'],
     ['hm', 'other'],
   ])('%s', (question, topic) => expect(guessTopic(question)).toBe(topic));
+});
+
+describe('suggestions', () => {
+  it('begin with a sign before the caret', () => {
+    expect(triggerAt('/tr', 3)).toEqual({ kind: 'prompt', query: 'tr', begin: 0 });
+    expect(triggerAt('/', 1)).toEqual({ kind: 'prompt', query: '', begin: 0 });
+    expect(triggerAt('a /tr', 5)).toBeNull();
+    expect(triggerAt('/a\nb', 4)).toBeNull();
+    expect(triggerAt('ask @pl', 7)).toEqual({ kind: 'model', query: 'pl', begin: 4 });
+    expect(triggerAt('ask @pl and', 11)).toBeNull();
+    expect(triggerAt('me@example.org', 14)).toBeNull();
+  });
+
+  it('are found by any part of the name, beginnings first', () => {
+    expect(matching(['retranslate', 'Translate', 'x'], (name) => name, ' trans')).toEqual(['Translate', 'retranslate']);
+  });
+
+  it('fill places, and nothing twice', () => {
+    const content = 'To {{ who }}: {{what}}, {{who}} {{}} {{a{b}}';
+    expect(placesOf(content)).toEqual(['who', 'what']);
+    expect(filled(content, new Map([['who', '$& {{what}}'], ['what', 'tea']]))).toBe('To $& {{what}}: tea, $& {{what}} {{}} {{a{b}}');
+  });
 });

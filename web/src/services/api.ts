@@ -12,6 +12,12 @@ export type Folder = Schemas['Folder'];
 export type FoundMessage = Schemas['FoundMessage'];
 export type Feedback = Schemas['Feedback'];
 export type VoteCount = Schemas['VoteCount'];
+export type SavedPrompt = Schemas['SavedPrompt'];
+export type Assistant = Schemas['Assistant'];
+export type AssistantWish = Schemas['AssistantWish'];
+export type Share = Schemas['Share'];
+export type SharedBranch = Schemas['SharedBranch'];
+export type ImportedChat = Schemas['ImportedChat'];
 export type Memory = Schemas['Memory'];
 export type Model = Schemas['Model'];
 export type User = Schemas['User'];
@@ -97,6 +103,26 @@ export const listFeedback = (chat: string) =>
   request<Schemas['FeedbackList']>('GET', '/api/feedback', { query: { chat } });
 export const removeFeedback = (feedback: string) => request<unknown>('DELETE', `/api/feedback/${id(feedback)}`);
 export const countVotes = () => request<Schemas['VoteCountList']>('GET', '/api/votes');
+
+export const listPrompts = () => request<Schemas['SavedPromptList']>('GET', '/api/prompts');
+export const addPrompt = (name: string, content: string) =>
+  request<SavedPrompt>('POST', '/api/prompts', { body: { name, content } });
+export const changePrompt = (prompt: string, name: string, content: string) =>
+  request<unknown>('PUT', `/api/prompts/${id(prompt)}`, { body: { name, content } });
+export const removePrompt = (prompt: string) => request<unknown>('DELETE', `/api/prompts/${id(prompt)}`);
+
+export const listAssistants = () => request<Schemas['AssistantList']>('GET', '/api/assistants');
+export const addAssistant = (wish: AssistantWish) => request<Assistant>('POST', '/api/assistants', { body: wish });
+export const changeAssistant = (assistant: string, wish: AssistantWish) =>
+  request<Assistant>('PUT', `/api/assistants/${id(assistant)}`, { body: wish });
+export const removeAssistant = (assistant: string) => request<unknown>('DELETE', `/api/assistants/${id(assistant)}`);
+
+export const listShares = () => request<Schemas['ShareList']>('GET', '/api/shares');
+export const addShare = (message: string) => request<Share>('POST', '/api/shares', { body: { message } });
+export const removeShare = (share: string) => request<unknown>('DELETE', `/api/shares/${id(share)}`);
+export const readShare = (token: string) => request<SharedBranch>('GET', `/api/shared/${id(token)}`);
+
+export const importChat = (chat: ImportedChat) => request<Chat>('POST', '/api/chats/import', { body: chat });
 
 export const listMemories = () => request<Schemas['MemoryList']>('GET', '/api/memories');
 export const addMemory = (content: string) => request<Memory>('POST', '/api/memories', { body: { content } });

@@ -2,6 +2,7 @@
 import * as api from '../services/api';
 import { branchOf, childrenOf, newestLeaf } from '../lib/tree';
 import { t } from '../i18n/index.svelte';
+import { assistants } from './assistants.svelte';
 import { chats } from './chats.svelte';
 import { Entry } from './entry.svelte';
 import { models } from './models.svelte';
@@ -25,6 +26,7 @@ export class Conversation {
   readonly opinions = new Opinions();
   #entries = $state.raw(new Map<string, Entry>());
   #newModel = $state<string | null>(null);
+  #newAssistant: string | null;
   #endChanges: () => void;
 
   branch = $derived(branchOf(this.#entries, this.leaf));
@@ -36,14 +38,11 @@ export class Conversation {
     return a && b && (last === a || last === b) ? [a, b] : null;
   });
   running = $derived([...this.branch, ...(this.pair ?? [])].find((entry) => entry.isRunning) ?? null);
-  model = $derived(this.chat?.settings?.model ?? this.#newModel ?? models.first);
-  // Tokens that the branch takes of the model's context, as of its last answer.
-  usedTokens = $derived.by(() => {
-    const usage = this.branch.findLast((entry) => entry.extra?.usage)?.extra?.usage;
-    return usage ? usage.prompt_tokens + usage.completion_tokens : null;
-  });
+  model = $derived(this.chat?.settings?.model ?? this.#newModel ?? models.find(assistants.find(this.assistant)?.settings?.model)?.id ?? models.first);
 
-  constructor() {
+  // `assistant`: that a new chat begins with.
+  constructor(assistant: string | null = null) {
+    this.#newAssistant = assistant;
     this.#endChanges = chats.onChange((what, chat) => {
       if (what === 'message' && chat === this.chat?.id && !this.isSending) void this.#reconcile();
       if (what === 'chat' && chat === this.chat?.id) void this.#refreshChat();
@@ -151,6 +150,10 @@ export class Conversation {
     if (this.chat) void api.changeChat(this.chat.id, { leaf: winner.id }).catch(() => {});
   }
 
+  get assistant(): string | null {
+    return this.chat ? (this.chat.settings?.assistant ?? null) : this.#newAssistant;
+  }
+
   async setModel(model: string): Promise<void> {
     preferences.setModel(model);
     this.#newModel = model;
@@ -162,9 +165,9 @@ export class Conversation {
   }
 
   async #begin(): Promise<api.Chat> {
-    const model = this.model;
+    const { model, assistant } = this;
     const chat = await api.addChat({
-      ...(model ? { settings: { model } } : {}),
+      ...(model || assistant ? { settings: { ...(model ? { model } : {}), ...(assistant ? { assistant } : {}) } } : {}),
       ...(this.isTemporary ? { temporary: true } : {}),
       ...(chats.folder && !this.isTemporary ? { folder: chats.folder } : {}),
     });

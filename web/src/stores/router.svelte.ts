@@ -1,7 +1,9 @@
 // Where in the app the person is: the address, and nothing else.
 export type Route =
-  | { name: 'chat'; chat: string | null }
+  | { name: 'chat'; chat: string | null; assistant?: string }
   | { name: 'login' }
+  | { name: 'shared'; token: string }
+  | { name: 'library' }
   | { name: 'ratings' }
   | { name: 'settings'; part: string | null }
   | { name: 'admin'; part: string | null }
@@ -12,6 +14,11 @@ export function routeOf(path: string): Route {
   const chat = /^\/chat\/([\w-]+)\/?$/.exec(path)?.[1];
   if (chat) return { name: 'chat', chat };
   if (path === '/login') return { name: 'login' };
+  const assistant = /^\/with\/([\w-]+)\/?$/.exec(path)?.[1];
+  if (assistant) return { name: 'chat', chat: null, assistant };
+  const token = /^\/shared\/([\w-]+)\/?$/.exec(path)?.[1];
+  if (token) return { name: 'shared', token };
+  if (path === '/library') return { name: 'library' };
   if (path === '/ratings') return { name: 'ratings' };
   const [, place, part] = /^\/(settings|admin)(?:\/([\w-]+))?\/?$/.exec(path) ?? [];
   if (place === 'settings' || place === 'admin') return { name: place, part: part ?? null };

@@ -11,6 +11,7 @@ class Session {
   state = $state<State>('loading');
   user = $state<api.User | null>(null);
   isOffline = $state(false); // what was opened can be read
+  groups = $state.raw<api.Me['groups']>([]); // that the person is in
 
   constructor() {
     setOnUnauthenticated(() => {
@@ -43,6 +44,7 @@ class Session {
     try {
       const me = await api.me();
       this.#enter(me.user, me.csrf_token);
+      this.groups = me.groups;
     } catch (error) {
       if (!(error instanceof ApiFailure) || error.status !== 401) throw error;
       this.state = 'out';
@@ -54,6 +56,7 @@ class Session {
     const { user, csrf_token } = await api.login(name, password);
     await forgetAll(); // somebody else's, perhaps
     this.#enter(user, csrf_token);
+    void api.me().then((me) => (this.groups = me.groups)).catch(() => {});
   }
 
   async logOut(): Promise<void> {
