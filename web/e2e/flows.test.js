@@ -231,6 +231,32 @@ test('a chat that is too long for the model says so, and goes on as the person c
   await s.ended(s.answers(page).first());
 });
 
+test('of a chat that is too long the oldest turns are left out, and stay in another version', async () => {
+  const id = await s.chatWith(server, ['a long story '.repeat(900), 'yes', 'a short one', 'ok'], 'to be shortened');
+  const page = await s.openPage(person, `/chat/${id}`);
+  await s.composer(page).fill('and then?');
+  await s.composer(page).press('Enter');
+  await page.getByRole('button', { name: 'Leave out the oldest turns' }).click();
+  await page.getByText('2 messages are left out from here on').waitFor();
+  await s.ended(s.answers(page).nth(1));
+  assert.deepEqual(await page.locator('.bubble').allInnerTexts(), ['a short one', 'and then?']);
+  const first = page.getByRole('article', { name: 'Question' }).first();
+  await first.getByRole('img', { name: 'Version 2 of 2' }).waitFor();
+  await first.getByRole('button', { name: 'Previous version' }).click();
+  await page.getByText('a long story').first().waitFor();
+});
+
+test('of a chat that is too long a summary begins a new one, if its writer sends it', async () => {
+  const id = await s.chatWith(server, ['a long story '.repeat(900), 'yes'], 'to be summarised');
+  const page = await s.openPage(person, `/chat/${id}`);
+  await s.composer(page).fill('and then?');
+  await s.composer(page).press('Enter');
+  await page.getByRole('button', { name: 'New chat with a summary' }).click();
+  await s.eventually(() => s.composer(page).inputValue(), `What was said so far:\n\n${PLAIN}\n\nand then?`);
+  assert.equal(await s.answers(page).count(), 0);
+  await page.waitForURL(server.url);
+});
+
 test('the details tell tokens and speed', async () => {
   const page = await s.openPage(person);
   await s.chooseModel(page, 'long');

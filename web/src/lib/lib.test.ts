@@ -3,13 +3,14 @@ import { ByteText } from './byte_text';
 import { fileNameOf, toMarkdown } from './export_chat';
 import { ageOf, grouped } from './groups';
 import { isSendKey } from './keys';
+import { newestTurns, rateOf, transcript } from './shorten';
 import { nextLength } from './smooth';
 import { fenceOf, isTextFile } from './text_files';
 import { splitThinking } from './thinking';
 import { branchOf, childrenOf, newestLeaf } from './tree';
 import { ratingsOf, wilson } from './ratings';
 import { filled, matching, placesOf, triggerAt } from './suggest';
-import { guessTopic } from './topics';
+import { guessTopic } from './votes';
 
 describe('ByteText', () => {
   const whole = 'a마루👋🏽é';
@@ -217,5 +218,27 @@ describe('suggestions', () => {
     const content = 'To {{ who }}: {{what}}, {{who}} {{}} {{a{b}}';
     expect(placesOf(content)).toEqual(['who', 'what']);
     expect(filled(content, new Map([['who', '$& {{what}}'], ['what', 'tea']]))).toBe('To $& {{what}}: tea, $& {{what}} {{}} {{a{b}}');
+  });
+});
+
+describe('a chat that is too long', () => {
+  const turn = (role: string, n: number, tokens: number | null = null) => ({ role, content: 'x'.repeat(n), tokens });
+
+  it('is measured by its last counted answer', () => {
+    expect(rateOf([turn('user', 60), turn('assistant', 40, 25), turn('user', 500)])).toBe(0.25);
+    expect(rateOf([turn('user', 60)])).toBe(0.5);
+  });
+
+  it('keeps the newest turns that fit, from a question on', () => {
+    const branch = [turn('user', 900), turn('assistant', 10), turn('user', 20), turn('assistant', 30)];
+    expect(newestTurns(branch, 30, 0.5)).toEqual(branch.slice(2));
+    expect(newestTurns(branch, 24, 0.5)).toEqual([]); // an answer alone says nothing
+    expect(newestTurns(branch, 1000, 0.5)).toEqual(branch);
+    expect(newestTurns(branch, -5, 0.5)).toEqual([]);
+  });
+
+  it('is summarised from its end', () => {
+    expect(transcript([{ role: 'user', content: ' a ' }, { role: 'assistant', content: 'b' }], 100, 0.5)).toBe('user: a\n\nassistant: b');
+    expect(transcript([{ role: 'user', content: 'abcdef' }], 2, 0.5)).toBe('cdef');
   });
 });

@@ -81,6 +81,7 @@ export const addMessage = (chat: string, message: { content: string; parent?: st
   request<ChatMessage>('POST', `/api/chats/${id(chat)}/messages`, { body: message });
 export const editMessage = (message: string, content: string) =>
   request<ChatMessage>('PATCH', `/api/messages/${id(message)}`, { body: { content } });
+export const findMessage = (message: string) => request<ChatMessage>('GET', `/api/messages/${id(message)}`);
 export const startAnswer = (question: string, settings: ChatSettings = {}) =>
   request<ChatMessage>('POST', `/api/messages/${id(question)}/answer`, { body: settings });
 export const continueAnswer = (message: string) =>

@@ -1,5 +1,6 @@
 // The chat that is open: its tree of messages, the branch that is shown, and what one does to it.
 import * as api from '../services/api';
+import { drawTwo } from '../lib/votes';
 import { branchOf, childrenOf, newestLeaf } from '../lib/tree';
 import { t } from '../i18n/index.svelte';
 import { assistants } from './assistants.svelte';
@@ -95,6 +96,12 @@ export class Conversation {
     if (answer.parent === null) return;
     void api.addFeedback({ message: answer.id, kind: 'regeneration' }).catch(() => {});
     await this.#answer(answer.parent, model ? { model } : {});
+  }
+
+  // A question that was added to the chat by another way.
+  async askAgain(question: string): Promise<void> {
+    await this.#reconcile();
+    await this.#answer(question);
   }
 
   async retry(question: string): Promise<void> {
@@ -193,10 +200,7 @@ export class Conversation {
   // Both at once, in an order that tells nothing.
   async #answerTwice(question: string, rival: string): Promise<void> {
     this.failure = null;
-    const others = models.list.map((model) => model.id).filter((id) => id !== this.model);
-    const other = rival || others[Math.floor(Math.random() * others.length)];
-    const wanted = [this.model, other].filter((model) => model !== undefined && model !== null);
-    if (Math.random() < 0.5) wanted.reverse();
+    const wanted = drawTwo(this.model, rival, models.list.map((model) => model.id));
     try {
       const answers = await Promise.all(wanted.map((model) => api.startAnswer(question, { model })));
       const [a, b] = answers;

@@ -1,4 +1,4 @@
-// What a question is about, roughly: votes are counted by it. People can say otherwise.
+// Blind votes: who answers, and what a question is about, roughly. People can say otherwise.
 export const TOPICS = ['code', 'writing', 'translation', 'reasoning', 'facts', 'other'] as const;
 export type Topic = (typeof TOPICS)[number];
 
@@ -12,4 +12,12 @@ const SIGNS: [Topic, RegExp][] = [
 
 export function guessTopic(question: string): Topic {
   return SIGNS.find(([, sign]) => sign.test(question))?.[0] ?? 'other';
+}
+
+// The two models of a blind vote, in an order that tells nothing; '' as rival: any other one.
+export function drawTwo(own: string | null, rival: string, all: string[]): string[] {
+  const others = all.filter((model) => model !== own);
+  const other = rival || others[Math.floor(Math.random() * others.length)];
+  const two = [own, other].filter((model): model is string => !!model);
+  return Math.random() < 0.5 ? two : two.reverse();
 }
