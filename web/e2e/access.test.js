@@ -14,10 +14,16 @@ const CONTENT = [
 let server;
 let browser;
 let chat;
+let assistant;
+let token;
 before(async () => {
   [server, browser] = await Promise.all([s.startServer(), s.startBrowser()]);
   await s.call(server, 'POST', '/api/prompts', { name: 'greet', content: 'Say hello to {{name}}.' });
   chat = await s.chatWith(server, ['A question', CONTENT, 'And thoughts?', '<think>hm\n</think>\n\nyes'], 'A chat');
+  const starters = ['What is a maru?'];
+  assistant = (await s.call(server, 'POST', '/api/assistants', { name: 'Guide', picture: '🏠', instructions: 'Guide.', starters })).id;
+  const { leaf } = await s.call(server, 'GET', `/api/chats/${chat}`);
+  token = (await s.call(server, 'POST', '/api/shares', { message: leaf })).token;
 });
 after(async () => {
   await browser?.close();
@@ -65,7 +71,22 @@ const PAGES = {
       await page.getByRole('link', { name: /^(Ratings of the models|모델 평가)$/ }).waitFor();
     },
   ],
-  'the library': ['/library', async () => {}],
+  'the library': ['/library', async (page) => page.getByText('Guide').waitFor()],
+  'an assistant': [
+    '/library',
+    async (page) => page.getByRole('button', { name: /^(Change|바꾸기): Guide$/ }).click(),
+  ],
+  'the start with an assistant': [() => `/with/${assistant}`, async (page) => page.getByRole('heading', { name: 'Guide' }).waitFor()],
+  'a link to be shared': [
+    () => `/chat/${chat}`,
+    async (page) => {
+      await page.getByRole('button', { name: /^(Actions for A chat|A chat 메뉴)$/ }).click();
+      await page.getByRole('menuitem', { name: /^(Share|공유)$/ }).click();
+      await page.getByRole('dialog').getByRole('button', { name: /^(New link|새 링크)$/ }).click();
+      await page.getByRole('dialog').getByRole('textbox').first().waitFor();
+    },
+  ],
+  'what was shared': [() => `/shared/${token}`, async (page) => page.getByRole('heading', { name: 'A chat' }).waitFor()],
   'the list of prompts': [
     '/',
     async (page) => {

@@ -27,9 +27,10 @@ export class Conversation {
   readonly opinions = new Opinions();
   #entries = $state.raw(new Map<string, Entry>());
   #newModel = $state<string | null>(null);
-  #newAssistant: string | null;
+  #newAssistant = $state<string | null>(null);
   #endChanges: () => void;
 
+  assistant = $derived(this.chat ? (this.chat.settings?.assistant ?? null) : this.#newAssistant);
   branch = $derived(branchOf(this.#entries, this.leaf));
   children = $derived(childrenOf(this.#entries.values()));
   // The last two answers, if they were asked for side by side.
@@ -155,10 +156,6 @@ export class Conversation {
     await this.opinions.addVote(winner.id, loser.id, topic, tie);
     this.leaf = winner.id;
     if (this.chat) void api.changeChat(this.chat.id, { leaf: winner.id }).catch(() => {});
-  }
-
-  get assistant(): string | null {
-    return this.chat ? (this.chat.settings?.assistant ?? null) : this.#newAssistant;
   }
 
   async setModel(model: string): Promise<void> {
