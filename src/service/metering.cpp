@@ -298,6 +298,11 @@ Refusal Meter::refusal() const {
   return entry_->refusal.value_or(Refusal{});
 }
 
+int64_t Meter::cost(const TokenCounts& tokens) const {
+  const std::lock_guard lock(core_->mutex);
+  return cost_micros(entry_->row.price, tokens);
+}
+
 void Meter::close(Outcome outcome, const TokenCounts& tokens) {
   Entry& entry = *entry_;
   const std::lock_guard lock(core_->mutex);

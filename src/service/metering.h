@@ -53,6 +53,8 @@ class Meter {
   // `tokens_out`: all that would have been given out with this.
   Verdict pass(int64_t tokens_out);
   Refusal refusal() const;
+  // In millionths of the currency's unit, by the price at which it was let in.
+  int64_t cost(const TokenCounts& tokens) const;
   void close(Outcome outcome, const TokenCounts& tokens);
   // The engine refused it after all: there is no row then.
   void discard();

@@ -132,6 +132,10 @@ void Run::give_out(const GenerationEvent& event) {
       usage_ = event.usage;
       const bool is_cut = event.reason == FinishReason::kCancelled;
       Json extra{{"usage", usage_json(usage_)}, {"finish", finish_name(event.reason)}};
+      if (meter_) {
+        extra["usage"]["cost_micros"] =
+            meter_->cost({n_in_, usage_.cached_tokens, usage_.new_tokens, 0});
+      }
       if (first_text_) {
         extra["timing"] = {{"first_token_ms", milliseconds(*first_text_ - began_)},
                            {"total_ms", milliseconds(std::chrono::steady_clock::now() - began_)}};

@@ -329,3 +329,20 @@ def test_wrong_questions_are_refused_by_name(http, query, param):
 def test_usage_of_all_wants_an_account(http):
     for path in ("/v1/organization/usage/completions", "/v1/organization/costs"):
         assert http.get(path, params={"start_time": 0}).status_code == 401
+
+
+def test_the_answers_of_chats_tell_what_they_cost(server, client, books):
+    now = int(time.time() * 1000)
+    price = "INSERT INTO prices VALUES ('price_chat', 'plain', 2000000, 1000000, 5000000, ?, 'manual')"
+    books.execute(price, now - 500)
+    time.sleep(0.3)
+    with server.http() as http:
+        chat_id = http.post("/api/chats", json={"settings": {"model": "plain"}}).json()["id"]
+        question = http.post(f"/api/chats/{chat_id}/messages", json={"content": "hi"}).json()["id"]
+        answer = http.post(f"/api/messages/{question}/answer").json()["id"]
+        while (found := http.get(f"/api/messages/{answer}").json())["state"] == "running":
+            time.sleep(0.02)
+    usage = found["extra"]["usage"]
+    fresh = usage["prompt_tokens"] - usage["cached_tokens"]
+    assert usage["cost_micros"] == fresh * 2 + usage["cached_tokens"] * 1 + usage["completion_tokens"] * 5
+    assert books.row(answer)["cost_micros"] == usage["cost_micros"]

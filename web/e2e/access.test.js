@@ -71,7 +71,7 @@ const PAGES = {
       await page.getByRole('link', { name: /^(Ratings of the models|모델 평가)$/ }).waitFor();
     },
   ],
-  'the library': ['/library', async (page) => page.getByText('Guide').waitFor()],
+  'the library': ['/library', async (page) => page.getByText('Guide', { exact: true }).waitFor()],
   'an assistant': [
     '/library',
     async (page) => page.getByRole('button', { name: /^(Change|바꾸기): Guide$/ }).click(),

@@ -268,7 +268,7 @@ test('the details tell tokens and speed', async () => {
   await page.reload(); // they are the server's figures, kept with the answer
   await answer.getByRole('button', { name: 'Details' }).click();
   const details = await answer.locator('dl').innerText();
-  for (const word of ['Tokens in', 'Tokens from the cache', 'Tokens out', 'tokens/s', 'Time to first token']) {
+  for (const word of ['Tokens in', 'Tokens from the cache', 'Tokens out', 'tokens/s', 'Time to first token', 'Price']) {
     assert.ok(details.includes(word), `${word} in ${details}`);
   }
   const meter = page.getByRole('meter');

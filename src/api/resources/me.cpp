@@ -12,6 +12,7 @@ constexpr Access kOwn{Who::kPerson, Scope::kAccount};
 // Also for those who are let in without an account: {"user": null}.
 void show_me(const Call& call) {
   Json json{{"user", nullptr}, {"scopes", call.identity.scopes.list()}, {"groups", Json::array()}};
+  json["currency"] = call.context->usage ? Json(call.context->usage->currency()) : Json(nullptr);
   if (call.identity.is_person()) {
     const auto user = call.context->accounts->find_user(call.identity.user_id);
     if (!user) return call.fail(to_api_error(user.error()));

@@ -53,3 +53,13 @@ export function duration(ms: number): string {
     maximumFractionDigits: seconds < 10 ? 1 : 0,
   }).format(seconds);
 }
+
+// `currency` as the settings have it: "usd". What is no currency stands behind the number.
+export function money(value: number, currency: string): string {
+  const digits = { minimumFractionDigits: 2, maximumFractionDigits: value !== 0 && Math.abs(value) < 0.01 ? 6 : 2 };
+  try {
+    return new Intl.NumberFormat(current, { style: 'currency', currency, ...digits }).format(value);
+  } catch {
+    return `${new Intl.NumberFormat(current, digits).format(value)} ${currency}`;
+  }
+}

@@ -3,6 +3,8 @@ import { language, t as early, type Key, type Language } from './index.svelte';
 import en from './late.en.json';
 import ko from './late.ko.json';
 
+export { money } from './index.svelte';
+
 export type LateKey = keyof typeof en;
 const dictionaries: Record<Language, Record<LateKey, string>> = { en, ko };
 
@@ -14,16 +16,6 @@ export function t(key: Key | LateKey, values: Record<string, string | number> = 
 
 export function day(time: number): string {
   return new Intl.DateTimeFormat(language(), { month: 'short', day: 'numeric', timeZone: 'UTC' }).format(time);
-}
-
-// `currency` as the settings have it: "usd". What is no currency stands behind the number.
-export function money(value: number, currency: string): string {
-  const digits = { minimumFractionDigits: 2, maximumFractionDigits: value !== 0 && Math.abs(value) < 0.01 ? 6 : 2 };
-  try {
-    return new Intl.NumberFormat(language(), { style: 'currency', currency, ...digits }).format(value);
-  } catch {
-    return `${new Intl.NumberFormat(language(), digits).format(value)} ${currency}`;
-  }
 }
 
 export function wait(ms: number): string {

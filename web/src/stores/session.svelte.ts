@@ -12,6 +12,7 @@ class Session {
   user = $state<api.User | null>(null);
   isOffline = $state(false); // what was opened can be read
   groups = $state.raw<api.Me['groups']>([]); // that the person is in
+  currency = $state<string | null>(null); // of what answers cost; null: nothing is counted
 
   constructor() {
     setOnUnauthenticated(() => {
@@ -35,6 +36,7 @@ class Session {
       const { login } = await api.health();
       if (login === 'needed') await this.#recognise();
       else this.state = 'in';
+      if (login !== 'needed') void api.me().then((me) => this.#know(me)).catch(() => {});
     } catch {
       this.state = 'unreachable';
     }
@@ -44,7 +46,7 @@ class Session {
     try {
       const me = await api.me();
       this.#enter(me.user, me.csrf_token);
-      this.groups = me.groups;
+      this.#know(me);
     } catch (error) {
       if (!(error instanceof ApiFailure) || error.status !== 401) throw error;
       this.state = 'out';
@@ -56,13 +58,18 @@ class Session {
     const { user, csrf_token } = await api.login(name, password);
     await forgetAll(); // somebody else's, perhaps
     this.#enter(user, csrf_token);
-    void api.me().then((me) => (this.groups = me.groups)).catch(() => {});
+    void api.me().then((me) => this.#know(me)).catch(() => {});
   }
 
   async logOut(): Promise<void> {
     await api.logout();
     await forgetAll();
     location.assign('/'); // nothing of the person stays in memory
+  }
+
+  #know(me: api.Me): void {
+    this.groups = me.groups;
+    this.currency = me.currency;
   }
 
   #enter(user: api.User | null, csrfToken = ''): void {
