@@ -222,9 +222,9 @@ void Runs::Impl::save_all() {
     // What could not be saved stays in memory and is tried again; its readers need not wait.
     if (!status) run->mark_unsaved();
     if (!one.has_ended) continue;
+    if (status) remove(run->id());  // before its readers hear of the end: they may let it go on
     run->announce_end();
     if (!status) continue;
-    remove(run->id());
     changes->announce(run->owner(), {"message", run->id(), run->chat_id()});
     report(one);
   }
