@@ -31,10 +31,12 @@ Result<std::unique_ptr<Host>> Host::start(const Context& context, Prefixes prefi
   options.scheduler.max_running = settings.max_running;
   options.scheduler.speculates = settings.speculation != "off";
   MARU_ASSIGN_OR_RETURN(host->engine_, engine::LocalEngine::create({}, options));
+  service::ModelPoolOptions of_pool;
+  of_pool.logs_loads = served == Served::kAll;
   host->models_ = std::make_shared<service::ModelPool>(
       std::make_unique<ModelHost>(settings, location, prefixes, served, *host->engine_,
                                   host->pool_),
-      service::ModelPoolOptions{});
+      of_pool);
   const auto loaded = host->models_->open_and_wait(location.name);
   if (tells) write_stderr("\r\x1b[K");
   if (!loaded) return loaded.error();

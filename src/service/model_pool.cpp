@@ -133,11 +133,11 @@ void ModelPool::Impl::load(const std::string& name) {
   if (!limits) return finish(name, std::move(limits).error());
   const auto begin = std::chrono::steady_clock::now();
   auto loaded = load_guarded(name, *limits);
-  if (loaded) {
+  if (loaded && options.logs_loads) {
     const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
     log_info("loaded model {}: {} planned, context {}, after {:.2f} s", name,
              format_bytes(loaded->plan.total_bytes), loaded->plan.context_length, taken.count());
-  } else {
+  } else if (!loaded && options.logs_loads) {
     log_warning("model {} can't be loaded: {}", name, loaded.error().to_string());
   }
   finish(name, std::move(loaded));
@@ -345,7 +345,7 @@ Status ModelPool::Impl::unload_now(const std::string& name) {
   }
   model.reset();
   loader->unload(name);
-  log_info("unloaded model {}", name);
+  if (options.logs_loads) log_info("unloaded model {}", name);
   return {};
 }
 

@@ -85,6 +85,7 @@ struct ModelPoolOptions {
   // Of a load, before new requests for those models wait too: one that is always used gives way.
   std::chrono::milliseconds turn{30'000};
   size_t max_waiting = 256;  // for loads, in all
+  bool logs_loads = true;    // commands of one answer have nothing to say
 };
 
 // Thread-safe.
