@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <mutex>
 #include <string_view>
 #include <thread>
@@ -63,6 +64,27 @@ std::string_view without_marks(std::string_view text) {
   return text;
 }
 
+// Takes the first line that is not blank off the text; empty if there is none.
+std::string_view first_line(std::string_view& text) {
+  constexpr std::string_view kBlank = " \t\r\n";
+  text.remove_prefix(std::min(text.find_first_not_of(kBlank), text.size()));
+  std::string_view line = text.substr(0, text.find_first_of("\r\n"));
+  text.remove_prefix(line.size());
+  line.remove_suffix(line.size() - (line.find_last_not_of(kBlank) + 1));
+  return line;
+}
+
+// Small models answer with the words of the question.
+bool repeats_question(std::string_view text) {
+  constexpr size_t kEnough = 16;
+  const auto lower = [](char c) { return std::tolower(static_cast<unsigned char>(c)); };
+  const auto is_same = [&](char a, char b) { return lower(a) == lower(b); };
+  const std::string_view question = kQuestion;
+  const std::string_view begin = text.substr(0, kEnough);
+  return begin.size() == kEnough && std::search(question.begin(), question.end(), begin.begin(),
+                                                begin.end(), is_same) != question.end();
+}
+
 }  // namespace
 
 std::string title_in(const std::string& answer) {
@@ -73,11 +95,13 @@ std::string title_in(const std::string& answer) {
   } else if (text.find("<think>") != std::string_view::npos) {
     return "";
   }
-  const size_t begin = text.find_first_not_of(" \t\r\n");
-  if (begin == std::string_view::npos) return "";
-  text = without_marks(text.substr(begin, text.find_first_of("\r\n", begin) - begin));
+  std::string_view line = first_line(text);
+  // "Here is a title:" says that it comes.
+  if (line.ends_with(":")) line = first_line(text);
+  text = without_marks(line);
   for (const std::string_view label : {"Title:", "title:", "제목:"}) cut_front(text, label);
-  return title_of(std::string(without_marks(text)));
+  text = without_marks(text);
+  return repeats_question(text) ? "" : title_of(std::string(text));
 }
 
 struct Titles::Impl {

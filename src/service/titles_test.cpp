@@ -20,11 +20,15 @@ TEST(TitleIn, IsOneLineWithoutMarks) {
       {"# “마루”의 뜻", "마루”의 뜻"},
       {"<think>\nhm, a title\n</think>\n\nHalls", "Halls"},
       {"<think>\nendless", ""},
+      {"Here's a title for it:  \n\n\"The Hall\"\n", "The Hall"},
+      {"Here's a title for it:", ""},
       {"  \n\t\r\n", ""},
       {"***", ""},
       {"", ""},
   };
   for (const auto& [answer, title] : cases) EXPECT_EQ(title_in(answer), title) << answer;
+  EXPECT_EQ(title_in("Write a title for this conversation: at most six words"), "");
+  EXPECT_EQ(title_in("**At most six words, in the language**"), "");
   EXPECT_LT(title_in(std::string(5000, 'x')).size(), 80u);
 }
 

@@ -45,13 +45,13 @@ export function dateTime(time: number): string {
 }
 
 export function duration(ms: number): string {
-  const seconds = ms / 1000;
+  const [value, unit] = ms < 1000 ? [ms, 'millisecond'] : [ms / 1000, 'second'];
   return new Intl.NumberFormat(current, {
     style: 'unit',
-    unit: 'second',
+    unit,
     unitDisplay: 'short',
-    maximumFractionDigits: seconds < 10 ? 1 : 0,
-  }).format(seconds);
+    maximumFractionDigits: unit === 'second' && value < 10 ? 1 : 0,
+  }).format(value);
 }
 
 // `currency` as the settings have it: "usd". What is no currency stands behind the number.
