@@ -6,8 +6,8 @@ import subprocess
 from servers import required
 
 
-def maru(home, *arguments, stdin="", code=0):
-    done = subprocess.run(
+def run_maru(home, *arguments, stdin=""):
+    return subprocess.run(
         [required("MARU_BINARY"), *arguments],
         input=stdin,
         capture_output=True,
@@ -15,6 +15,10 @@ def maru(home, *arguments, stdin="", code=0):
         env={**os.environ, "MARU_HOME": str(home), "LC_ALL": "C.UTF-8"},
         timeout=120,
     )
+
+
+def maru(home, *arguments, stdin="", code=0):
+    done = run_maru(home, *arguments, stdin=stdin)
     assert done.returncode == code, done.stderr
     return done.stdout.strip()
 

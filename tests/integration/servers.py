@@ -15,6 +15,11 @@ import httpx
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
+def made(response, status=201):
+    assert response.status_code == status, response.text
+    return response.json()
+
+
 def required(variable):
     value = os.environ.get(variable)
     if not value:

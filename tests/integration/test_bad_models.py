@@ -2,13 +2,12 @@
 by the commands and by a server that goes on."""
 
 import json
-import os
 import struct
-import subprocess
 
 import pytest
 import tiny_models as tiny
-from servers import real_server, required
+from people import run_maru
+from servers import real_server
 from tiny_models import good_folder, good_gguf, string_value, strings_value, uint_value
 
 GIB = 1 << 30
@@ -198,19 +197,8 @@ def home(tmp_path_factory):
     return home
 
 
-def maru(home, *arguments):
-    return subprocess.run(
-        [required("MARU_BINARY"), *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "MARU_HOME": str(home), "LC_ALL": "C.UTF-8"},
-        timeout=60,
-    )
-
-
 def run(home, name):
-    return maru(home, "run", "--own-engine", "--model", name, "--max-tokens", "2", "--raw", "ab")
+    return run_maru(home, "run", "--own-engine", "--model", name, "--max-tokens", "2", "--raw", "ab")
 
 
 def expected(name):
@@ -219,7 +207,7 @@ def expected(name):
 
 def test_the_good_ones_are_good(home):
     for name in ("good", "good-hf"):
-        info = maru(home, "info", name)
+        info = run_maru(home, "info", name)
         assert info.returncode == 0, info.stderr
         done = run(home, name)
         assert done.returncode == 0, done.stderr
@@ -227,7 +215,7 @@ def test_the_good_ones_are_good(home):
 
 @pytest.mark.parametrize("name", [*GGUF, *FOLDERS])
 def test_commands_refuse(home, name):
-    info = maru(home, "info", name)
+    info = run_maru(home, "info", name)
     assert info.returncode in ((0, 1, 2) if name in TOKENIZER else (1, 2)), info.stdout + info.stderr
     assert expected(name) in info.stdout + info.stderr
     done = run(home, name)

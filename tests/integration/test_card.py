@@ -4,12 +4,12 @@ files that do not."""
 import hashlib
 import json
 import os
-import subprocess
 
 import jsonschema
 import pytest
 import tiny_models as tiny
-from servers import ROOT, real_server, required
+from people import maru
+from servers import ROOT, real_server
 from tiny_models import good_folder, good_gguf, string_value
 
 SCHEMA = json.loads((ROOT / "docs" / "api" / "card.schema.json").read_text())
@@ -84,19 +84,6 @@ def home(tmp_path_factory):
         for file, content in more.items():
             (models / name / file).write_text(content)
     return home
-
-
-def maru(home, *arguments):
-    done = subprocess.run(
-        [required("MARU_BINARY"), *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "MARU_HOME": str(home), "LC_ALL": "C.UTF-8"},
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def card(home, name):

@@ -6,7 +6,7 @@ import tempfile
 import time
 
 import pytest
-from servers import in_threads, scripted_server
+from servers import in_threads, made, scripted_server
 
 
 @pytest.fixture(scope="module")
@@ -20,11 +20,6 @@ def server():
 def http(server):
     with server.http() as client:
         yield client
-
-
-def made(response, status=201):
-    assert response.status_code == status, response.text
-    return response.json()
 
 
 def new_chat(http, model="plain", **fields):

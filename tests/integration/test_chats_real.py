@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from servers import model_file, real_server
+from servers import made, model_file, real_server
 
 PAGE = 64  # tokens: the cache keeps whole pages
 
@@ -18,11 +18,6 @@ def server():
 def http(server):
     with server.http() as client:
         yield client
-
-
-def made(response, status=201):
-    assert response.status_code == status, response.text
-    return response.json()
 
 
 def turn(http, chat, content):

@@ -11,7 +11,7 @@ import time
 import httpx
 import pytest
 from postgresql import PASSWORD, postgresql
-from servers import in_threads, model_file, real_server, required, scripted_server
+from servers import in_threads, made, model_file, real_server, required, scripted_server
 
 IS_LONG = bool(os.environ.get("MARU_LONG"))
 N_ROUNDS = 40 if IS_LONG else 3
@@ -50,11 +50,6 @@ def test_the_suites_of_the_store_and_of_those_who_use_it_pass_on_postgresql():
             assert PASSWORD not in output
         left = database.psql("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'maru_test_%'")
         assert left == "0"
-
-
-def made(response, status=201):
-    assert response.status_code == status, response.text
-    return response.json()
 
 
 class Writer(threading.Thread):

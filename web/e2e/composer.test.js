@@ -1,25 +1,8 @@
 // The message field: prompts by "/", models by "@", files.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { test } from 'node:test';
+import { person, server } from './suite.js';
 import * as s from './support.js';
-
-let server;
-let browser;
-let person;
-before(async () => {
-  [server, browser] = await Promise.all([s.startServer(), s.startBrowser()]);
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
-beforeEach(async () => {
-  person = await s.newPerson(browser, server);
-});
-afterEach(async () => {
-  s.assertNoProblems(person);
-  await person.context.close();
-});
 
 test('a prompt is kept in the library, and "/" asks for its values', async () => {
   const page = await s.openPage(person);

@@ -1,26 +1,10 @@
 // What people do, from the first run on.
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, afterEach, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
+import { browser, person, server } from './suite.js';
 import * as s from './support.js';
 
 const PLAIN = 'The maru is an open hall. 마루는 열린 공간 👋🏽 ok';
-let server;
-let browser;
-let person;
-before(async () => {
-  [server, browser] = await Promise.all([s.startServer(), s.startBrowser()]);
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
-beforeEach(async () => {
-  person = await s.newPerson(browser, server);
-});
-afterEach(async () => {
-  s.assertNoProblems(person);
-  await person.context.close();
-});
 
 for (const language of ['en', 'ko']) {
   test(`the first run opens at the composer, ready to type (${language})`, async () => {

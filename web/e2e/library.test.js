@@ -1,27 +1,10 @@
 // Assistants, shares by link, and chats that come from other programs.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { test } from 'node:test';
 import { deflateRawSync } from 'node:zlib';
 import { scripts } from './payloads.js';
+import { browser, person, server } from './suite.js';
 import * as s from './support.js';
-
-let server;
-let browser;
-let person;
-before(async () => {
-  [server, browser] = await Promise.all([s.startServer(), s.startBrowser()]);
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
-beforeEach(async () => {
-  person = await s.newPerson(browser, server);
-});
-afterEach(async () => {
-  s.assertNoProblems(person);
-  await person.context.close();
-});
 
 // One red pixel.
 const PNG = Buffer.from(

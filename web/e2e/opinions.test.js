@@ -1,25 +1,8 @@
 // What people say of answers: thumbs with reasons, blind votes, and what comes of them.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { test } from 'node:test';
+import { person, server } from './suite.js';
 import * as s from './support.js';
-
-let server;
-let browser;
-let person;
-before(async () => {
-  [server, browser] = await Promise.all([s.startServer(), s.startBrowser()]);
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
-beforeEach(async () => {
-  person = await s.newPerson(browser, server);
-});
-afterEach(async () => {
-  s.assertNoProblems(person);
-  await person.context.close();
-});
 
 test('a thumb has reasons, is shown after a reload, and is taken back', async () => {
   const page = await s.openPage(person);
