@@ -16,8 +16,8 @@ Host::~Host() {
   engine_.reset();
 }
 
-Result<std::unique_ptr<Host>> Host::start(const Context& context, Prefixes prefixes,
-                                          Served served) {
+Result<std::unique_ptr<Host>> Host::start(const Context& context, Prefixes prefixes, Served served,
+                                          uint64_t other_bytes) {
   const service::Settings& settings = context.settings();
   MARU_ASSIGN_OR_RETURN(const service::ModelLocation location, find_model(settings.model));
   const bool tells = stderr_is_terminal();
@@ -32,6 +32,7 @@ Result<std::unique_ptr<Host>> Host::start(const Context& context, Prefixes prefi
   options.scheduler.speculates = settings.speculation != "off";
   MARU_ASSIGN_OR_RETURN(host->engine_, engine::LocalEngine::create({}, options));
   service::ModelPoolOptions of_pool;
+  of_pool.limits = [other_bytes] { return set_aside(read_memory_limits(), other_bytes); };
   of_pool.logs_loads = served == Served::kAll;
   host->models_ = std::make_shared<service::ModelPool>(
       std::make_unique<ModelHost>(settings, location, prefixes, served, *host->engine_,

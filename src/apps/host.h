@@ -14,10 +14,12 @@ class Host {
   // Finds the default model, checks its memory, loads it, starts the engine. Says what it loads on
   // standard error if that is a terminal. With kOnDisk, prefixes of earlier runs are found again;
   // where the folder can't be used, the log says so and memory has to do. With kAll, further models
-  // are loaded when they are asked for. Errors: those of all these steps.
+  // are loaded when they are asked for. `other_bytes` of this process's memory are not the models'.
+  // Errors: those of all these steps.
   static Result<std::unique_ptr<Host>> start(const Context& context,
                                              Prefixes prefixes = Prefixes::kInMemory,
-                                             Served served = Served::kOne);
+                                             Served served = Served::kOne,
+                                             uint64_t other_bytes = 0);
   ~Host();
 
   service::GenerationService& service() { return *service_; }

@@ -219,6 +219,9 @@ TEST(MemoryLimits, TakesTheSmallestEnclosingCgroup) {
   EXPECT_EQ(limits.total_bytes, 1024000u);
   EXPECT_EQ(limits.available_bytes, 524000u);
   EXPECT_EQ(limits.room_bytes, 524000u + 80 * 1024);
+  EXPECT_EQ(set_aside(limits, 80 * 1024).room_bytes, 524000u);
+  EXPECT_EQ(set_aside(limits, 80 * 1024).available_bytes, limits.available_bytes);
+  EXPECT_EQ(set_aside(limits, uint64_t{1} << 40).room_bytes, 0u);
   EXPECT_NE(limits.source.find("/a/memory.max"), std::string::npos);
   EXPECT_GT(read_memory_limits().total_bytes, 0u);
   put("/proc/self/status", "Name:\tmaru\nVmRSS:\t    2048 kB\n");

@@ -119,6 +119,11 @@ MemoryLimits read_memory_limits(const std::string& root) {
   return limits;
 }
 
+MemoryLimits set_aside(MemoryLimits limits, uint64_t bytes) {
+  limits.room_bytes -= std::min(limits.room_bytes, bytes);
+  return limits;
+}
+
 uint64_t read_resident_bytes(const std::string& root) {
   const auto status = read_file(root + "/proc/self/status", kMaxProcFile);
   return status ? meminfo_bytes(*status, "VmRSS:") : 0;

@@ -16,6 +16,9 @@ struct MemoryLimits {
 // Reads /proc/meminfo and /sys/fs/cgroup below `root` ("" for the real ones; tests pass a folder).
 MemoryLimits read_memory_limits(const std::string& root = "");
 
+// The limits where `bytes` of what this process holds are never given back.
+MemoryLimits set_aside(MemoryLimits limits, uint64_t bytes);
+
 // What of this process lies in memory now, mapped files included (proc(5), VmRSS); 0: not known.
 uint64_t read_resident_bytes(const std::string& root = "");
 

@@ -160,6 +160,12 @@ const std::vector<std::shared_ptr<const ServedEncoder>>& EmbeddingService::model
   return impl_->models;
 }
 
+uint64_t EmbeddingService::memory_bytes() const {
+  uint64_t bytes = 0;
+  for (const auto& model : impl_->models) bytes += model->encoder->info().memory_bytes;
+  return bytes;
+}
+
 std::shared_ptr<const ServedEncoder> EmbeddingService::find(const std::string& name,
                                                             bool is_reranker) const {
   std::shared_ptr<const ServedEncoder> found;

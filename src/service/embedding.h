@@ -80,6 +80,7 @@ class EmbeddingService {
   ~EmbeddingService();  // what still waits fails with kUnavailable
 
   const std::vector<std::shared_ptr<const ServedEncoder>>& models() const;
+  uint64_t memory_bytes() const;  // of all of them, for as long as the service is there
   // Of that name, or of no name if there is but one of the kind; null if unknown.
   std::shared_ptr<const ServedEncoder> find(const std::string& name, bool is_reranker) const;
 

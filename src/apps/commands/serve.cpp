@@ -102,15 +102,18 @@ Result<int> run(const Context& context) {
   const auto accounts = std::make_shared<service::Accounts>(log);
   const auto sign_in =
       std::make_shared<service::SignIn>(database, accounts, sign_in_options(settings));
-  MARU_ASSIGN_OR_RETURN(const auto host, Host::start(context, Prefixes::kOnDisk, Served::kAll));
   api::ApiOptions options = api_options(settings);
+  // First, so that the other models are planned into what they leave.
+  MARU_ASSIGN_OR_RETURN(options.encoders, start_encoders(settings));
+  if (options.encoders) log_encoders(*options.encoders);
+  const uint64_t of_encoders = options.encoders ? options.encoders->memory_bytes() : 0;
+  MARU_ASSIGN_OR_RETURN(const auto host,
+                        Host::start(context, Prefixes::kOnDisk, Served::kAll, of_encoders));
   MARU_RETURN_IF_ERROR(meter_requests(settings, database, options));
   // Outlives the server: answers that still run are saved when nobody reads any more.
   MARU_ASSIGN_OR_RETURN(const auto chats, service::ChatServices::start(
                                               database, host->shared_service(), options.metering));
   options.chats = chats;
-  MARU_ASSIGN_OR_RETURN(options.encoders, start_encoders(settings));
-  if (options.encoders) log_encoders(*options.encoders);
   options.pulls = std::make_shared<service::PullJobs>(
       hub_host(), [&settings](const std::string& source, const service::PullCalls& calls) {
         return pull_by_name(source, {}, {data_folder() + "/models", "", {}}, settings, calls);
