@@ -1,6 +1,7 @@
 #include "net/target.h"
 
 #include <cstdint>
+#include <utility>
 
 #include "base/utf8.h"
 #include "net/http.h"
@@ -20,7 +21,9 @@ Error bad_target(const char* what) {
                "send a path such as /v1/models"};
 }
 
-Result<std::string> percent_decode(std::string_view text) {
+}  // namespace
+
+std::optional<std::string> percent_decode(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   for (size_t i = 0; i < text.size(); ++i) {
@@ -30,14 +33,12 @@ Result<std::string> percent_decode(std::string_view text) {
     }
     const int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
     const int low = i + 2 < text.size() ? hex_digit(text[i + 2]) : -1;
-    if (high < 0 || low < 0) return bad_target("has a broken percent escape");
+    if (high < 0 || low < 0) return std::nullopt;
     out.push_back(static_cast<char>(high * 16 + low));
     i += 2;
   }
   return out;
 }
-
-}  // namespace
 
 Result<Target> parse_target(std::string_view target) {
   Target result;
@@ -64,7 +65,9 @@ Result<Target> parse_target(std::string_view target) {
   const size_t question = target.find('?');
   if (question != std::string_view::npos) result.query = std::string(target.substr(question + 1));
   if (result.path.empty()) {
-    MARU_ASSIGN_OR_RETURN(result.path, percent_decode(target.substr(0, question)));
+    std::optional<std::string> path = percent_decode(target.substr(0, question));
+    if (!path) return bad_target("has a broken percent escape");
+    result.path = *std::move(path);
   }
   for (const char c : result.path) {
     if (static_cast<uint8_t>(c) < 0x20 || c == 0x7f) return bad_target("has a control character");

@@ -2,6 +2,7 @@
 // "http://host/path?query" that proxies send. Pure.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,6 +15,9 @@ struct Target {
   std::string query;      // raw
   std::string authority;  // of the absolute form, else empty
 };
+
+// Undoes percent escapes (RFC 3986 section 2.1); nothing else is looked at. nullopt: a broken one.
+std::optional<std::string> percent_decode(std::string_view text);
 
 // Errors: kInvalidArgument for another form, a broken percent escape, a control character or
 // bytes that are not UTF-8 in the path.

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <memory>
@@ -19,6 +18,7 @@
 #include "base/files.h"
 #include "base/io_error.h"
 #include "base/sha256.h"
+#include "service/clock.h"
 #include "service/model_staging.h"
 
 namespace maru::service {
@@ -341,9 +341,7 @@ Result<Pulled> import_bundle(const std::string& path, const std::string& models_
   MARU_RETURN_IF_ERROR(staging->begin("bundle " + path));
   Status done = staging->check_room(manifest.total_bytes());
   if (done) done = import_files(in, manifest, *staging, calls);
-  manifest.added_at = std::chrono::duration_cast<std::chrono::milliseconds>(
-                          std::chrono::system_clock::now().time_since_epoch())
-                          .count();
+  manifest.added_at = unix_milliseconds();
   if (done) done = staging->install(manifest);
   if (!done) {
     staging->discard();

@@ -15,17 +15,8 @@ class GenerationTest : public testing::Test {
  protected:
   void make_service(const char* template_source = nullptr, bool adds_bos = false,
                     uint32_t context = 64) {
-    ServedModel model;
-    model.name = "tiny";
-    model.context_length = context;
-    model.tokenizer = std::make_shared<ByteTokenizer>(adds_bos);
-    model.end_tokens = model.tokenizer->end_tokens();
-    if (template_source != nullptr) {
-      auto compiled = text::ChatTemplate::compile(template_source);
-      ASSERT_TRUE(compiled) << compiled.error().to_string();
-      model.chat_template = std::make_shared<const text::ChatTemplate>(*std::move(compiled));
-    }
-    service_ = std::make_unique<GenerationService>(engine_, std::vector<ServedModel>{model});
+    service_ = std::make_unique<GenerationService>(
+        engine_, std::vector<ServedModel>{tiny_model(template_source, adds_bos, context)});
   }
 
   static GenerationRequest text_request(const std::string& prompt) {

@@ -9,6 +9,7 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "formats/gguf.h"
+#include "service/front_matter.h"
 
 namespace maru::service {
 namespace {
@@ -94,26 +95,6 @@ void add_end_tokens(const Json& config, size_t vocabulary, std::vector<text::Tok
   }
 }
 
-// "license: NAME" of the front matter between two lines "---" of a model card.
-std::string licence_of_card(const std::string& card) {
-  constexpr std::string_view kKey = "license:";
-  if (!card.starts_with("---")) return {};
-  for (size_t begin = card.find('\n'); begin != std::string::npos;) {
-    const size_t end = std::min(card.find('\n', begin + 1), card.size());
-    std::string_view line = std::string_view(card).substr(begin + 1, end - begin - 1);
-    if (line.starts_with("---") || end == card.size()) return {};
-    if (line.starts_with(kKey)) {
-      line.remove_prefix(kKey.size());
-      const size_t first = line.find_first_not_of(" \"'");
-      const size_t last = line.find_last_not_of(" \"'\r");
-      if (first == std::string_view::npos) return {};
-      return std::string(line.substr(first, last - first + 1));
-    }
-    begin = end;
-  }
-  return {};
-}
-
 struct Found {
   std::shared_ptr<const text::Tokenizer> tokenizer;
   std::optional<std::string> chat_template;
@@ -154,7 +135,10 @@ Result<Found> read_folder(const std::string& folder) {
     if (config.is_object()) add_end_tokens(config, size, found.end_tokens);
   }
   MARU_ASSIGN_OR_RETURN(const auto card, read_optional(folder + "/README.md", kMaxTemplateBytes));
-  if (card) found.licence = licence_of_card(*card);
+  if (card) {
+    const auto licences = front_matter(*card, "license");
+    if (!licences.empty()) found.licence = licences.front();
+  }
   return found;
 }
 

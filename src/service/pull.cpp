@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -17,6 +16,7 @@
 #include "base/files.h"
 #include "base/io_error.h"
 #include "net/http.h"
+#include "service/clock.h"
 #include "service/model_staging.h"
 #include "service/staged_file.h"
 
@@ -25,12 +25,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Stage = PullProgress::Stage;
-
-int64_t now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 // What both ways share: the hidden place, progress over all files, and what is there already.
 class Pull {
@@ -84,7 +78,7 @@ class Pull {
   }
 
   Result<Pulled> finish() {
-    manifest_.added_at = now_ms();
+    manifest_.added_at = unix_milliseconds();
     MARU_RETURN_IF_ERROR(staging_->install(manifest_));
     return Pulled{std::move(manifest_), staging_->target(), false};
   }

@@ -50,17 +50,8 @@ class RunsTest : public ::testing::Test {
     auto opened = store_.open(store::all_migrations());
     ASSERT_TRUE(opened) << opened.error().to_string();
     database_ = std::move(*opened);
-    ServedModel model;
-    model.name = "tiny";
-    model.context_length = 1000;
-    model.tokenizer = std::make_shared<ByteTokenizer>();
-    model.end_tokens = model.tokenizer->end_tokens();
-    auto compiled = text::ChatTemplate::compile(
-        "{% for m in messages %}{{ m.role }}:{{ m.content }}\n{% endfor %}");
-    ASSERT_TRUE(compiled);
-    model.chat_template = std::make_shared<const text::ChatTemplate>(*std::move(compiled));
-    generation_ =
-        std::make_shared<GenerationService>(engine_, std::vector<ServedModel>{std::move(model)});
+    generation_ = std::make_shared<GenerationService>(
+        engine_, std::vector<ServedModel>{tiny_model(kTinyTemplate)});
     chats_ = std::make_unique<Chats>(database_, changes_);
     runs_ = std::make_unique<Runs>(database_, generation_, nullptr, changes_);
     ann_.user_id = "ann";

@@ -1,10 +1,13 @@
 // An engine that a test plays by hand, and a tokenizer of single bytes.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <array>
 #include <chrono>
 #include <condition_variable>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -12,6 +15,8 @@
 
 #include "base/utf8.h"
 #include "engine/engine.h"
+#include "service/served_model.h"
+#include "text/chat_template.h"
 #include "text/tokenizer.h"
 
 namespace maru::service {
@@ -138,5 +143,23 @@ class ByteTokenizer : public text::Tokenizer {
   bool adds_bos_;
   std::array<char, 256> bytes_;
 };
+
+// A model of single bytes, as the service keeps it; null: it has no chat template.
+inline ServedModel tiny_model(const char* chat_template, bool adds_bos = false,
+                              uint32_t context = 1000) {
+  ServedModel model;
+  model.name = "tiny";
+  model.context_length = context;
+  model.tokenizer = std::make_shared<ByteTokenizer>(adds_bos);
+  model.end_tokens = model.tokenizer->end_tokens();
+  if (chat_template == nullptr) return model;
+  auto compiled = text::ChatTemplate::compile(chat_template);
+  EXPECT_TRUE(compiled);
+  model.chat_template = std::make_shared<const text::ChatTemplate>(*std::move(compiled));
+  return model;
+}
+
+inline constexpr const char* kTinyTemplate =
+    "{% for m in messages %}{{ m.role }}:{{ m.content }}\n{% endfor %}";
 
 }  // namespace maru::service

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "base/utf8.h"
+#include "net/target.h"
 
 namespace maru::api {
 namespace {
@@ -14,30 +15,16 @@ Error bad_query(std::string message, std::string_view param = "") {
   return {ErrorCode::kInvalidArgument, std::move(message), "", std::string(param)};
 }
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
+// As forms encode it: a plus sign is a space (WHATWG URL, application/x-www-form-urlencoded).
 Result<std::string> decode(std::string_view text) {
-  std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out += text[i] == '+' ? ' ' : text[i];
-      continue;
-    }
-    const int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
-    const int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
-    if (low < 0) return bad_query("the query holds a broken % escape");
-    out += static_cast<char>(high * 16 + low);
-    i += 2;
-  }
-  if (utf8_sanitise(out) != out || out.find('\0') != std::string::npos) {
+  std::string plain(text);
+  std::replace(plain.begin(), plain.end(), '+', ' ');
+  std::optional<std::string> out = net::percent_decode(plain);
+  if (!out) return bad_query("the query holds a broken % escape");
+  if (utf8_sanitise(*out) != *out || out->find('\0') != std::string::npos) {
     return bad_query("the query is no UTF-8 text");
   }
-  return out;
+  return *std::move(out);
 }
 
 }  // namespace

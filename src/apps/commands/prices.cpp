@@ -12,6 +12,7 @@
 #include "apps/options.h"
 #include "apps/table.h"
 #include "apps/terminal.h"
+#include "service/clock.h"
 #include "service/spending_rules.h"
 #include "service/usage_report.h"
 
@@ -112,10 +113,9 @@ Result<int> remove(const Context& context, service::SpendingRules& rules, const 
     MARU_ASSIGN_OR_RETURN(from, read_day(wish.from));
   }
   MARU_ASSIGN_OR_RETURN(auto prices, rules.list_prices());
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  const int64_t now_ms = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+  const int64_t now = service::unix_milliseconds();
   std::erase_if(prices, [&](const store::PriceRow& row) {
-    return row.model != wish.model || row.valid_from <= now_ms || (from && row.valid_from != *from);
+    return row.model != wish.model || row.valid_from <= now || (from && row.valid_from != *from);
   });
   if (prices.size() != 1) {
     return Error{prices.empty() ? ErrorCode::kNotFound : ErrorCode::kInvalidArgument,
