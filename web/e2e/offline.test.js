@@ -16,6 +16,12 @@ after(async () => {
   await server?.stop();
 });
 
+const keptAnswers = (page) =>
+  page.evaluate(async () => {
+    const cache = await caches.open('maru-kept');
+    return Promise.all((await cache.keys()).map(async (key) => `${key.url}\n${await (await cache.match(key)).text()}`));
+  });
+
 test('what was opened is read without a network; logging out takes it away', async () => {
   const person = await s.newPerson(browser, { url: line.url }, { serviceWorkers: 'allow' });
   const page = await s.openPage(person);
@@ -33,6 +39,12 @@ test('what was opened is read without a network; logging out takes it away', asy
   await page.reload(); // now by the service worker
   const text = s.answers(page).first().locator('.markdown');
   await text.getByText('The maru is an open hall').waitFor();
+  // Answers are kept after they are shown: the list with this chat, and its messages.
+  const id = new URL(chat).pathname.split('/').at(-1);
+  await s.eventually(async () => {
+    const kept = await keptAnswers(page);
+    return kept.some((one) => /^\S+\/chats\?/.test(one) && one.includes(id)) && kept.some((one) => one.includes(`${id}/messages`) && one.includes('hall'));
+  }, true);
 
   line.cut();
   await page.goto(chat);
@@ -45,11 +57,7 @@ test('what was opened is read without a network; logging out takes it away', asy
   await page.goto(temporary);
   await page.getByRole('heading', { name: 'There is no such chat.' }).waitFor();
   assert.equal(await page.getByText('not to be kept').count(), 0);
-  const kept = await page.evaluate(async () => {
-    const cache = await caches.open('maru-kept');
-    const all = await Promise.all((await cache.keys()).map(async (key) => (await cache.match(key)).text()));
-    return all.join('\n');
-  });
+  const kept = (await keptAnswers(page)).join('\n');
   assert.ok(kept.includes('to be read later') && !kept.includes('not to be kept'));
 
   line.mend();

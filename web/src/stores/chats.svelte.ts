@@ -14,6 +14,7 @@ class Chats {
   #end: (() => void) | null = null;
   #listeners = new Set<(what: string, chat: string) => void>();
   #waiting: ReturnType<typeof setTimeout> | null = null;
+  #line: Promise<void> = Promise.resolve();
 
   start(): void {
     this.#end ??= live().listen((event) => {
@@ -40,7 +41,14 @@ class Chats {
     return this.list.find((chat) => chat.id === id);
   }
 
-  async refresh(): Promise<void> {
+  // One after the other: of two at once the older answer could come last, and stay.
+  refresh(): Promise<void> {
+    const done = this.#line.then(() => this.#read());
+    this.#line = done.catch(() => {});
+    return done;
+  }
+
+  async #read(): Promise<void> {
     const [page, folders] = await Promise.all([
       api.listChats({ folder: this.folder ?? undefined, archived: this.archived, limit: Math.min(200, Math.max(PAGE, this.list.length)) }),
       api.listFolders(),
