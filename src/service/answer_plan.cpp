@@ -64,6 +64,23 @@ Result<std::string> choose_model(const GenerationService& generation, const Iden
                "GET /v1/models lists what is", "model"};
 }
 
+Result<AnswerSettings> read_answer_settings(store::Transaction& t, const Identity& identity,
+                                            const std::string& owner, const store::Chat& chat,
+                                            const ChatSettings& over) {
+  AnswerSettings all;
+  MARU_ASSIGN_OR_RETURN(const std::string preferences, store::read_preferences(t, owner));
+  const ChatSettings of_chat = merge(read_settings(chat.settings), over);
+  ChatSettings of_assistant;
+  if (const auto& id = of_chat.assistant_id; id && !id->empty()) {
+    MARU_ASSIGN_OR_RETURN(auto assistant, store::find_assistant(t, owner, identity.group_ids, *id));
+    if (!assistant) return no_such("assistant", *id);
+    of_assistant = read_settings(assistant->settings);
+    all.assistant_instructions = std::move(assistant->instructions);
+  }
+  all.settings = merge(merge(read_settings(preferences), of_assistant), of_chat);
+  return all;
+}
+
 Result<AnswerPlan> make_plan(store::Transaction& t, const Identity& identity,
                              const std::string& owner, const std::string& message_id,
                              const ChatSettings& over) {
@@ -75,18 +92,10 @@ Result<AnswerPlan> make_plan(store::Transaction& t, const Identity& identity,
   if (!chat) return no_such("message", message_id);
   plan.chat = std::move(*chat);
   MARU_RETURN_IF_ERROR(put_files_first(t, owner, plan.branch));
-  MARU_ASSIGN_OR_RETURN(const std::string preferences, store::read_preferences(t, owner));
-  const ChatSettings of_person = read_settings(preferences);
-  const ChatSettings of_chat = merge(read_settings(plan.chat.settings), over);
-  ChatSettings of_assistant;
-  if (const auto& id = of_chat.assistant_id; id && !id->empty()) {
-    MARU_ASSIGN_OR_RETURN(const auto assistant,
-                          store::find_assistant(t, owner, identity.group_ids, *id));
-    if (!assistant) return no_such("assistant", *id);
-    of_assistant = read_settings(assistant->settings);
-    plan.instructions = assistant->instructions;
-  }
-  plan.settings = merge(merge(of_person, of_assistant), of_chat);
+  MARU_ASSIGN_OR_RETURN(AnswerSettings all,
+                        read_answer_settings(t, identity, owner, plan.chat, over));
+  plan.settings = std::move(all.settings);
+  plan.instructions = std::move(all.assistant_instructions);
   add_paragraph(plan.instructions, plan.settings.system.value_or(""));
   if (plan.settings.use_memories.value_or(true)) {
     MARU_ASSIGN_OR_RETURN(const auto memories, store::list_memories(t, owner));

@@ -16,11 +16,21 @@
 
 namespace maru::service {
 
+// What is to be heeded, of person, assistant, chat and this answer.
+struct AnswerSettings {
+  ChatSettings settings;
+  std::string assistant_instructions;
+};
+// Errors: kNotFound (the assistant).
+Result<AnswerSettings> read_answer_settings(store::Transaction& t, const Identity& identity,
+                                            const std::string& owner, const store::Chat& chat,
+                                            const ChatSettings& over);
+
 struct AnswerPlan {
   store::Chat chat;
   std::vector<store::Message> branch;  // with the text of its files
-  ChatSettings settings;               // of person, assistant, chat and this answer
-  std::string instructions;            // of assistant, chat and memories
+  ChatSettings settings;
+  std::string instructions;  // of assistant, chat and memories
 };
 
 // Of the branch that ends with the message. Errors: kNotFound, kConflict (it is being written).

@@ -27,6 +27,16 @@ Error closed_error() {
   return {ErrorCode::kUnavailable, "the server is stopping", "try again in a moment", "model"};
 }
 
+bool is_short(const MemoryLimits& limits) {
+  return limits.available_bytes < limits.total_bytes / kPressureShare;
+}
+
+Error in_use(const std::string& name, const ModelEntry& entry) {
+  return {ErrorCode::kConflict,
+          fmt::format("{} requests run on the model '{}'", entry.n_uses, name),
+          "try again when they have ended", "model"};
+}
+
 Error unknown_model(const std::string& name) {
   return {ErrorCode::kNotFound, fmt::format("the model '{}' is not served here", name),
           "GET /v1/models lists what is", "model"};
@@ -335,11 +345,7 @@ Status ModelPool::Impl::unload_now(const std::string& name) {
     const auto found = table->entries.find(name);
     if (found == table->entries.end() || found->second.state != ModelState::kLoaded) return {};
     ModelEntry& entry = found->second;
-    if (entry.n_uses > 0) {
-      return Error{ErrorCode::kConflict,
-                   fmt::format("{} requests run on the model '{}'", entry.n_uses, name),
-                   "try again when they have ended", "model"};
-    }
+    if (entry.n_uses > 0) return in_use(name, entry);
     entry.state = ModelState::kUnloaded;
     model.swap(entry.model);
   }
@@ -360,24 +366,23 @@ void ModelPool::Impl::unload_as_asked() {
 
 // Idle models go, and one more each time while other programs need memory.
 void ModelPool::Impl::look_after() {
-  const MemoryLimits limits = options.limits();
-  const bool is_short = limits.available_bytes < limits.total_bytes / kPressureShare;
   std::vector<std::string> idle;
+  std::string oldest_name;
   {
     const std::lock_guard lock(table->mutex);
     const TimePoint now = options.clock();
-    const ModelEntry* oldest = nullptr;
-    std::string oldest_name;
+    TimePoint oldest = TimePoint::max();
     for (const auto& [name, entry] : table->entries) {
       if (!entry.is_free() || entry.policy.is_default) continue;
       const auto limit = entry.policy.idle_limit;
       if (limit.count() > 0 && now - entry.last_used >= limit) idle.push_back(name);
-      if (oldest == nullptr || entry.last_used < oldest->last_used) {
-        oldest = &entry;
-        oldest_name = name;
-      }
+      if (entry.last_used >= oldest) continue;
+      oldest = entry.last_used;
+      oldest_name = name;
     }
-    if (is_short && idle.empty() && oldest != nullptr) idle.push_back(oldest_name);
+  }
+  if (idle.empty() && !oldest_name.empty() && is_short(options.limits())) {
+    idle.push_back(oldest_name);
   }
   take_out(idle);
 }
@@ -512,11 +517,7 @@ Status ModelPool::unload(const std::string& name) {
     }
     const auto found = impl_->table->entries.find(name);
     if (found == impl_->table->entries.end()) return {};
-    if (found->second.n_uses > 0) {
-      return Error{ErrorCode::kConflict,
-                   fmt::format("{} requests run on the model '{}'", found->second.n_uses, name),
-                   "try again when they have ended", "model"};
-    }
+    if (found->second.n_uses > 0) return in_use(name, found->second);
     done = impl_->to_unload.emplace_back(Impl::Unload{name, {}}).done.get_future();
   }
   impl_->table->changed.notify_all();

@@ -265,15 +265,20 @@ void Runs::end_with_credentials_of(std::shared_ptr<SignIn> sign_in) {
 
 Result<std::string> Runs::model_of(const Identity& identity, const std::string& message_id,
                                    const ChatSettings& over) {
-  AnswerPlan plan;
+  const std::string owner = owner_of(identity);
+  std::string wanted;
   MARU_RETURN_IF_ERROR(impl_->database->read([&](store::Transaction& t) -> Status {
-    MARU_ASSIGN_OR_RETURN(plan, make_plan(t, identity, owner_of(identity), message_id, over));
+    MARU_ASSIGN_OR_RETURN(const auto message, store::find_message(t, owner, message_id));
+    if (!message) return no_such("message", message_id);
+    MARU_ASSIGN_OR_RETURN(const auto chat, store::find_chat(t, owner, message->chat_id));
+    if (!chat) return no_such("message", message_id);
+    MARU_ASSIGN_OR_RETURN(const AnswerSettings all,
+                          read_answer_settings(t, identity, owner, *chat, over));
+    const bool goes_on = message->role == "assistant" && !over.model && !message->model.empty();
+    wanted = goes_on ? message->model : all.settings.model.value_or("");
     return {};
   }));
-  const Message& last = plan.branch.back();
-  const bool goes_on = last.role == "assistant" && !over.model && !last.model.empty();
-  return choose_model(*impl_->generation, identity,
-                      goes_on ? last.model : plan.settings.model.value_or(""));
+  return choose_model(*impl_->generation, identity, wanted);
 }
 
 Result<store::Message> Runs::start(const Identity& identity, const std::string& request_id,

@@ -52,7 +52,8 @@ class Runs {
   // expired, or its account disabled.
   void end_with_credentials_of(std::shared_ptr<SignIn> sign_in);
 
-  // The model that would answer, which start() wants loaded. Errors: those of start().
+  // The model that would answer, which start() wants loaded: by the settings alone, the branch is
+  // read when it is. Errors: kNotFound.
   Result<std::string> model_of(const Identity& identity, const std::string& message_id,
                                const ChatSettings& over);
 
