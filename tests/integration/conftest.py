@@ -5,6 +5,10 @@ import pytest
 from servers import scripted_server
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "sqlite: looks into the file of the database")
+
+
 @pytest.fixture(scope="module")
 def server():
     with scripted_server(heartbeat_ms=100) as running:

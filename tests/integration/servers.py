@@ -87,6 +87,9 @@ class Server:
 
 @contextlib.contextmanager
 def scripted_server(**settings):
+    """`database`: the file of one; MARU_TEST_DATABASE says of another to be used instead."""
+    if "database" in settings:
+        settings["database"] = os.environ.get("MARU_TEST_DATABASE", settings["database"])
     binary = pathlib.Path(required("MARU_BUILD_BIN")) / "maru_scripted_server"
     model = model_file("SmolLM2-135M-Instruct.Q4_1.gguf")
     with tempfile.TemporaryDirectory() as folder:

@@ -24,9 +24,9 @@ def house(tmp_path_factory):
     with scripted_server(login=1, database=home / "maru.db", refresh_ms=50, context=400) as server:
         people = {"root": "admin", "audrey": "auditor", "ann": "member", "bob": "member", "max": "member"}
         keys = {name: add_user(home, name, role) for name, role in people.items()}
-        with sqlite3.connect(home / "maru.db") as database:
-            ids = dict(database.execute("SELECT name, id FROM users"))
         with server.http() as http:
+            mine = {name: http.get("/api/me", headers=bearer(key)).json() for name, key in keys.items()}
+            ids = {name: me["user"]["id"] for name, me in mine.items()}
             yield types.SimpleNamespace(server=server, home=home, keys=keys, ids=ids, http=http)
 
 
@@ -177,6 +177,7 @@ def test_an_answer_ends_with_the_key_that_asked_for_it(house):
     assert len(ended["content"]) < len(wait_for_end(house, "ann", kept)["content"])
 
 
+@pytest.mark.sqlite
 def test_a_run_is_one_row_of_usage(house):
     question = new_question(house, "bob", "plain")
     before = len(rows(house, "bob"))
@@ -193,6 +194,7 @@ def test_a_run_is_one_row_of_usage(house):
     assert (row["tokens_in"], row["tokens_out"]) == (usage["prompt_tokens"], usage["completion_tokens"])
 
 
+@pytest.mark.sqlite
 def test_runs_obey_limits_and_say_which(house):
     maru(house.home, "limits", "set", "user", house.ids["max"], "streams", "1")
     time.sleep(0.5)

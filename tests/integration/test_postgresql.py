@@ -5,6 +5,7 @@ import os
 import pathlib
 import random
 import subprocess
+import sys
 import threading
 import time
 
@@ -23,6 +24,13 @@ ONLY_SQLITE = "PowerLoss*:FullDisk*:Restore*:Sqlite*"
 def server():
     with postgresql() as running:
         yield running
+
+
+@pytest.fixture
+def empty(server):
+    server.psql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    yield server
+    server.psql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
 
 
 def run_suite(url, name, tests):
@@ -50,6 +58,17 @@ def test_the_suites_of_the_store_and_of_those_who_use_it_pass_on_postgresql():
             assert PASSWORD not in output
         left = database.psql("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'maru_test_%'")
         assert left == "0"
+
+
+@pytest.mark.parametrize("suite", ["test_chats.py", "test_chats_people.py"])
+def test_the_api_of_chats_passes_on_postgresql(empty, monkeypatch, suite):
+    monkeypatch.setenv("MARU_TEST_DATABASE", empty.url)
+    monkeypatch.setenv("MARU_DATABASE_URL", empty.url)
+    path = pathlib.Path(__file__).with_name(suite)
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-m", "not sqlite", path]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert run.returncode == 0, run.stdout
+    assert int(empty.psql("SELECT count(*) FROM messages")) > 0
 
 
 class Writer(threading.Thread):
@@ -147,9 +166,8 @@ def wait_for(condition):
         time.sleep(0.02)
 
 
-def test_maru_serve_chats_and_meters_on_postgresql(tmp_path, monkeypatch, server):
-    server.psql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-    monkeypatch.setenv("MARU_DATABASE_URL", server.url)
+def test_maru_serve_chats_and_meters_on_postgresql(tmp_path, monkeypatch, empty):
+    monkeypatch.setenv("MARU_DATABASE_URL", empty.url)
     model = model_file("SmolLM2-135M-Instruct.Q4_1.gguf")
     with real_server(model, "--context", "512", home=tmp_path) as running, running.http() as http:
         chat = made(http.post("/api/chats", json={"settings": {"max_tokens": 8}}))["id"]
@@ -160,14 +178,14 @@ def test_maru_serve_chats_and_meters_on_postgresql(tmp_path, monkeypatch, server
         for query in ("회의", "주간회의록", "록을"):
             hits = made(http.get("/api/search", params={"query": query}), 200)["data"]
             assert [hit["message"] for hit in hits] == [question], query
-        wait_for(lambda: server.psql("SELECT count(*) FROM usage WHERE closed_at IS NOT NULL") == "1")
+        wait_for(lambda: empty.psql("SELECT count(*) FROM usage WHERE closed_at IS NOT NULL") == "1")
         running.kill()
         assert PASSWORD not in running.log
     assert not (tmp_path / "maru.db").exists()
     with real_server(model, "--context", "512", home=tmp_path) as running, running.http() as http:
         saved = made(http.get(f"/api/chats/{chat}/messages"), 200)["data"]
         assert [message["id"] for message in saved] == [question, answer]
-    rows = server.psql("SELECT tokens_in > 0, tokens_out, outcome FROM usage").splitlines()
+    rows = empty.psql("SELECT tokens_in > 0, tokens_out, outcome FROM usage").splitlines()
     assert len(rows) == 1 and rows[0].startswith("t|"), rows
 
     def maru(*words):
