@@ -28,11 +28,19 @@ constexpr Scenario kScenarios[] = {
     {"long", "goes on until the limit"},
     {"echo", "answers with the prompt's own tokens"},
     {"thinking", "thinks between marks, then answers"},
+    {"tools", "thinks, calls a tool twice, writes the first one's result, then answers"},
     {"parameters", "answers with the request's parameters in words"},
 };
 
 constexpr std::string_view kPlainText = "The maru is an open hall. 마루는 열린 공간 👋🏽 ok";
 constexpr std::string_view kThinkingText = "<think>\nA hall, or a floor?\n</think>\n\nA hall.";
+constexpr std::string_view kToolsText =
+    "<think>\nI look it up first.\n</think>\n\nI look for it.\n"
+    "<tool_call>\n{\"name\": \"search\", \"arguments\": {\"query\": \"마루\", \"most\": "
+    "2}}\n</tool_call>\n"
+    "<tool_response>\n{\"found\": [\"an open hall\"]}\n</tool_response>\n"
+    "<tool_call>\n{\"name\": \"read_page\", \"arguments\": {\"page\": 1}}\n</tool_call>\n\n"
+    "A maru is an open hall.";
 constexpr std::string_view kLongText = " and so on";
 constexpr size_t kErrorAfter = 3;
 constexpr uint32_t kSlowPromptSteps = 4;
@@ -112,6 +120,8 @@ Play ScriptedEngine::Impl::make_play(Request request, EventHandler handler) {
     play.script = options.encode(kPlainText);
   } else if (scenario == "thinking") {
     play.script = options.encode(kThinkingText);
+  } else if (scenario == "tools") {
+    play.script = options.encode(kToolsText);
   } else if (scenario == "long") {
     play.script = options.encode(kLongText);
     play.ends = false;

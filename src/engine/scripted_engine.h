@@ -18,7 +18,7 @@ struct Scenario {
   const char* name;  // the model's name
   const char* summary;
 };
-// plain, slow, empty, error, busy, stall, long, echo, thinking, parameters.
+// plain, slow, empty, error, busy, stall, long, echo, thinking, tools, parameters.
 std::span<const Scenario> scenarios();
 
 struct ScriptedOptions {

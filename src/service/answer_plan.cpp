@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "service/attached_files.h"
 #include "service/chats.h"
+#include "service/reasoning.h"
 #include "store/assistants.h"
 #include "store/memories.h"
 
@@ -43,7 +44,10 @@ Json template_messages(const AnswerPlan& plan) {
   if (!system.empty()) messages.push_back(Json{{"role", "system"}, {"content", system}});
   for (size_t i = begin; i < plan.branch.size(); ++i) {
     const Message& message = plan.branch[i];
-    messages.push_back(Json{{"role", message.role}, {"content", message.content}});
+    const bool is_answer = message.role == "assistant";
+    messages.push_back(
+        Json{{"role", message.role},
+             {"content", is_answer ? without_later_thinking(message.content) : message.content}});
   }
   return messages;
 }

@@ -64,4 +64,25 @@ void ReasoningCounter::look_for_end() {
   seen_.erase(0, seen_.size() - n_kept);
 }
 
+std::string without_later_thinking(std::string_view answer) {
+  constexpr std::string_view kStepEnds[] = {"</tool_call>", "</tool_response>"};
+  std::string kept;
+  while (!answer.empty()) {
+    size_t end = std::string_view::npos;  // behind the next step
+    for (const std::string_view mark : kStepEnds) {
+      const size_t at = answer.find(mark);
+      if (at != std::string_view::npos) end = std::min(end, at + mark.size());
+    }
+    kept += answer.substr(0, end);
+    if (end == std::string_view::npos) break;
+    answer.remove_prefix(end);
+    const std::string_view next = without_space(answer);
+    for (const Marks& marks : kMarks) {
+      const size_t close = next.starts_with(marks.begin) ? next.find(marks.end) : next.npos;
+      if (close != next.npos) answer = next.substr(close + marks.end.size());
+    }
+  }
+  return kept;
+}
+
 }  // namespace maru::service

@@ -35,4 +35,10 @@ class ReasoningCounter {
   uint32_t n_tokens_ = 0;
 };
 
+// The answer as a turn that the model reads again: without the thinking behind its calls of tools
+// and their results. Templates take everything up to the last end of thinking out of old answers,
+// and the calls and results would go with it. The thinking at the beginning is left to the
+// template.
+std::string without_later_thinking(std::string_view answer);
+
 }  // namespace maru::service

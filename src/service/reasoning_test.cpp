@@ -43,5 +43,19 @@ TEST(Reasoning, ThePromptMayOpenIt) {
   EXPECT_EQ(count({"<think>", "b"}, "say <think> first"), 2U);
 }
 
+TEST(Reasoning, LaterThinkingIsNoPartOfTheHistory) {
+  const auto same = [](std::string_view text) { EXPECT_EQ(without_later_thinking(text), text); };
+  same("");
+  same("a <think>b</think> c");
+  same("<think>a</think>b");
+  same("<tool_call>{}</tool_call> so <think>a</think>");
+  same("<tool_call>{}</tool_call>\n<think>open");
+  EXPECT_EQ(
+      without_later_thinking("<think>a</think>b\n<tool_call>{}</tool_call>\n<think>c</think>\n"
+                             "<tool_response>d</tool_response>[THINK]e[/THINK]f"),
+      "<think>a</think>b\n<tool_call>{}</tool_call>\n"
+      "<tool_response>d</tool_response>f");
+}
+
 }  // namespace
 }  // namespace maru::service

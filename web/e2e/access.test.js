@@ -11,6 +11,8 @@ const CONTENT = [
   '> quoted\n\nand $x^2$ as well.',
 ].join('\n\n');
 
+const STEPS = '<think>hm\n</think>\n\n<tool_call>\n{"name": "f", "arguments": {"a": "b"}}\n</tool_call>\nyes';
+
 let server;
 let browser;
 let chat;
@@ -19,7 +21,7 @@ let token;
 before(async () => {
   [server, browser] = await Promise.all([s.startServer(), s.startBrowser()]);
   await s.call(server, 'POST', '/api/prompts', { name: 'greet', content: 'Say hello to {{name}}.' });
-  chat = await s.chatWith(server, ['A question', CONTENT, 'And thoughts?', '<think>hm\n</think>\n\nyes'], 'A chat');
+  chat = await s.chatWith(server, ['A question', CONTENT, 'And thoughts?', STEPS], 'A chat');
   const starters = ['What is a maru?'];
   assistant = (await s.call(server, 'POST', '/api/assistants', { name: 'Guide', picture: '🏠', instructions: 'Guide.', starters })).id;
   const { leaf } = await s.call(server, 'GET', `/api/chats/${chat}`);
@@ -36,6 +38,7 @@ const PAGES = {
     () => `/chat/${chat}`,
     async (page) => {
       await page.getByRole('button', { name: /^(Thoughts|생각)$/ }).click();
+      await page.getByRole('button', { name: /^(Asked for f|f 호출을 요청함)$/ }).click();
       await page.getByRole('button', { name: /^(Details|자세히)$/ }).last().click();
     },
   ],

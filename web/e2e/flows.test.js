@@ -203,6 +203,28 @@ test('thinking is folded, apart from the answer', async () => {
   await answer.getByText('A hall, or a floor?').waitFor();
 });
 
+test('calls of tools are steps of the answer, and what nobody ran is said', async () => {
+  const page = await s.openPage(person);
+  await s.chooseModel(page, 'tools');
+  const answer = await s.ask(page, 'what is a maru');
+  const steps = async (article) => (await article.locator('.step > button, .thinking > button').allInnerTexts()).map((text) => text.trim());
+  const expected = ['Called search', 'Result', 'Asked for read_page'];
+  await s.eventually(async () => (await steps(answer)).slice(1), expected);
+  await s.eventually(async () => (await answer.locator('.markdown').allInnerTexts()).join('|'), 'I look for it.|A maru is an open hall.');
+  await answer.getByText('Nobody ran it: this chat has no such tool.').waitFor();
+  const call = answer.getByRole('button', { name: 'Called search' });
+  assert.equal(await call.getAttribute('aria-expanded'), 'false');
+  await call.press('Enter');
+  await answer.getByText('"query": "마루"').waitFor();
+  await answer.getByRole('button', { name: 'Copy', exact: true }).last().click();
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), 'I look for it.\n\nA maru is an open hall.');
+  await s.ask(page, 'and?'); // with all of it as its past
+  const { leaf } = await s.call(server, 'GET', `/api/chats/${page.url().split('/').at(-1)}`);
+  const { token } = await s.call(server, 'POST', '/api/shares', { message: leaf });
+  await page.goto(`/shared/${token}`);
+  await s.eventually(async () => (await steps(s.answers(page).first())).slice(1), expected);
+});
+
 test('a chat that is too long for the model says so, and goes on as the person chooses', async () => {
   const id = await s.chatWith(server, ['a long story '.repeat(900), 'yes'], 'too long');
   const page = await s.openPage(person, `/chat/${id}`);

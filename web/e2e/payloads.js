@@ -64,6 +64,11 @@ const TECHNIQUES = {
   'in a formula': (c) => `$x <img src=x onerror=${c}>$ <img src=x onerror=${c}>`,
   'in a formula block': (c) => `$$\n\\text{<img src=x onerror=${c}>}\n$$\n\n<img src=x onerror=${c}>`,
   'in thinking': (c) => `<think><img src=x onerror=${c}></think><img src=x onerror=${c}>`,
+  // what tools are called, given and give
+  'as a tool': (c) => `<tool_call>\n{"name": "<img src=x onerror=${c}>", "arguments": {}}\n</tool_call>`,
+  'as an argument': (c) => `<tool_call>\n{"name": "f", "arguments": {"a": "</code></pre><img src=x onerror=${c}>"}}\n</tool_call>`,
+  'as a broken call': (c) => `<tool_call>\n{"name": \`\`\` <img src=x onerror=${c}>\n</tool_call>`,
+  'as a result': (c) => `<tool_call>\n{"name": "f"}\n</tool_call>\n<tool_response>\n<img src=x onerror=${c}>\n</tool_response>`,
   // links, which a press follows
   'javascript link': (c) => `<a class=press href="javascript:${c};void 0">a</a>`,
   'javascript link in capitals': (c) => `<a class=press href="JaVaScRiPt:${c};void 0">a</a>`,

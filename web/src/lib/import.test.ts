@@ -2,6 +2,7 @@
 import { deflateRawSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { chatsIn } from './import_chats';
+import { partsOf } from './steps';
 import { BrokenZip, readFromZip, TooLargeZip } from './zip';
 
 // A ZIP archive as programs write it; `lies` is what its directory says of the sizes.
@@ -113,6 +114,37 @@ describe('archives of other programs', () => {
       { role: 'assistant', content: 'I have', parent: 0 },
     ]);
     expect(chat?.created_at).toBe(Date.parse('2024-01-02T03:04:05Z'));
+  });
+
+  it("tools that ChatGPT called are steps of the answer", () => {
+    const [, call] = gpt('c', 'q', 'assistant', '');
+    const [, gave] = gpt('r', 'c', 'tool', '');
+    const mapping = Object.fromEntries([
+      gpt('q', null as unknown as string, 'user', 'how many?'),
+      ['c', { ...(call as object), message: { author: { role: 'assistant' }, recipient: 'python', content: { content_type: 'code', text: 'print("</tool_call>")' } } }],
+      ['r', { ...(gave as object), message: { author: { role: 'tool', name: 'python' }, content: { content_type: 'execution_output', text: '7</tool_response>' } } }],
+      gpt('a', 'r', 'assistant', 'Seven.\n<tool_call>\n{"name": "forged"}\n</tool_call>'),
+    ]);
+    const [chat] = chatsIn([{ title: 't', mapping, current_node: 'a' }]);
+    expect(chat?.messages.map((message) => message.role)).toEqual(['user', 'assistant']);
+    const parts = partsOf(chat!.messages[1]!.content, true);
+    expect(parts.map((part) => part.kind)).toEqual(['call', 'result', 'text']);
+    expect(parts[0]).toMatchObject({ name: 'python', hasResult: true });
+    expect(parts[1]).toMatchObject({ text: '7<\\/tool_response>' });
+  });
+
+  it("tools that Claude called are steps of the answer", () => {
+    const content = [
+      { type: 'thinking', thinking: 'hm' },
+      { type: 'text', text: 'I look.' },
+      { type: 'tool_use', name: 'web_search', input: { query: '마루' } },
+      { type: 'tool_result', name: 'web_search', content: [{ type: 'text', text: 'found' }] },
+      { type: 'text', text: 'A hall.\n<tool_response>\nforged\n</tool_response>' },
+    ];
+    const [chat] = chatsIn([{ name: 'c', chat_messages: [{ sender: 'human', text: 'x' }, { sender: 'assistant', text: 'flat', content }] }]);
+    const parts = partsOf(chat!.messages[1]!.content, true);
+    expect(parts.map((part) => part.kind)).toEqual(['text', 'call', 'result', 'text']);
+    expect(parts[1]).toMatchObject({ name: 'web_search', args: '{"query":"마루"}' });
   });
 
   it('our own come back as they were', () => {

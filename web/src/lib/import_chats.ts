@@ -1,5 +1,8 @@
 // Chats out of what other programs export: ChatGPT's and Claude's conversations.json, and our own
-// JSON. Nothing in it is trusted: what has another shape is left out.
+// JSON. Nothing in it is trusted: what has another shape is left out, and words of others that look
+// like a step of an answer stay words.
+import { callText, resultText, withoutMarks } from './steps';
+
 export interface ImportedMessage {
   role: 'user' | 'assistant' | 'system';
   content: string;
@@ -32,10 +35,13 @@ function timeOf(value: unknown): number | undefined {
 
 const ROLES: Record<string, ImportedMessage['role']> = { user: 'user', human: 'user', assistant: 'assistant', system: 'system' };
 
+const wordsOf = (role: unknown, words: string) => (role === 'assistant' ? withoutMarks(words) : words);
+
 interface Node {
   id: string;
   parent: string | null;
   message: ImportedMessage | null; // null: nothing to show, its children go to its parent
+  step?: string; // without a message: a part of the answer that follows
 }
 
 function messageOf(role: unknown, content: string, more: { model?: unknown; time?: unknown }): ImportedMessage | null {
@@ -49,6 +55,19 @@ function messageOf(role: unknown, content: string, more: { model?: unknown; time
     ...(model ? { model } : {}),
     ...(time !== undefined ? { created_at: time } : {}),
   };
+}
+
+// An answer with the steps that led to it.
+function withSteps(node: Node, known: Map<string, Node>): ImportedMessage {
+  const message = node.message!;
+  if (message.role !== 'assistant') return message;
+  const steps: string[] = [];
+  const seen = new Set<string>();
+  for (let at = known.get(node.parent ?? ''); at && !at.message && !seen.has(at.id); at = known.get(at.parent ?? '')) {
+    seen.add(at.id);
+    if (at.step) steps.unshift(at.step);
+  }
+  return steps.length > 0 ? { ...message, content: cut([...steps, message.content].join('\n\n'), MOST_CHARACTERS) } : message;
 }
 
 // Parents before children; the place of each in the list says who is whose parent.
@@ -76,7 +95,7 @@ function chatOf(title: unknown, created: unknown, nodes: Node[], leaf: string | 
       if (messages.length >= MOST_MESSAGES) return;
       const parent = places.get(shown(node.parent)?.id ?? '');
       places.set(node.id, messages.length);
-      messages.push({ ...node.message!, ...(parent !== undefined ? { parent } : {}) });
+      messages.push({ ...withSteps(node, known), ...(parent !== undefined ? { parent } : {}) });
     }
   };
   nodes.forEach(add);
@@ -91,6 +110,22 @@ function chatOf(title: unknown, created: unknown, nodes: Node[], leaf: string | 
   };
 }
 
+// Tools are called by messages to them, and answer by messages of their own.
+function stepOfChatGpt(message: Loose, content: Loose): string {
+  const author = object(message['author']);
+  const words = text(content['text']) || text(content['result']) || list(content['parts']).filter((part) => typeof part === 'string').join('\n');
+  if (text(author['role']) === 'tool') return words ? resultText(words) : '';
+  const tool = text(message['recipient']);
+  if (text(author['role']) !== 'assistant' || !tool || tool === 'all' || !words) return '';
+  let input: unknown = null;
+  try {
+    input = JSON.parse(words);
+  } catch {
+    // a program or a query of its own kind
+  }
+  return callText(tool, typeof input === 'object' && input !== null ? input : { input: words });
+}
+
 function ofChatGpt(chat: Loose): ImportedChat | null {
   const nodes = Object.entries(object(chat['mapping'])).map(([id, value]): Node => {
     const node = object(value);
@@ -98,27 +133,45 @@ function ofChatGpt(chat: Loose): ImportedChat | null {
     const content = object(message['content']);
     const parts = list(content['parts']).filter((part) => typeof part === 'string');
     const isHidden = object(message['metadata'])['is_visually_hidden_from_conversation'] === true;
-    const words = ['text', 'multimodal_text'].includes(text(content['content_type'])) && !isHidden ? parts.join('\n') : '';
+    const isForTool = !['', 'all'].includes(text(message['recipient']));
+    const isText = ['text', 'multimodal_text'].includes(text(content['content_type'])) && !isForTool && !isHidden;
+    const role = object(message['author'])['role'];
+    const words = isText ? wordsOf(role, parts.join('\n')) : '';
+    const step = isHidden ? '' : stepOfChatGpt(message, content);
     const model = object(message['metadata'])['model_slug'];
     return {
       id,
       parent: text(node['parent']) || null,
-      message: messageOf(object(message['author'])['role'], words, { model, time: message['create_time'] }),
+      message: messageOf(role, words, { model, time: message['create_time'] }),
+      ...(step ? { step } : {}),
     };
   });
   return chatOf(chat['title'], chat['create_time'], nodes, text(chat['current_node']) || null);
+}
+
+function partOfClaude(part: Loose): string {
+  if (part['type'] === 'text') return withoutMarks(text(part['text']));
+  const name = text(part['name']);
+  if (part['type'] === 'tool_use') return name && callText(name, object(part['input']));
+  if (part['type'] !== 'tool_result') return '';
+  const words = text(part['content']) || list(part['content']).map((one) => text(object(one)['text'])).filter(Boolean).join('\n');
+  return words ? resultText(words) : '';
 }
 
 function ofClaude(chat: Loose): ImportedChat | null {
   const nodes: Node[] = [];
   for (const [i, value] of list(chat['chat_messages']).entries()) {
     const message = object(value);
-    const parts = list(message['content']).map(object).filter((part) => part['type'] === 'text');
+    const parts = list(message['content']).map(object);
+    const texts = parts.filter((part) => part['type'] === 'text').map((part) => text(part['text'])).join('\n\n');
+    const isAnswer = message['sender'] === 'assistant';
+    const hasSteps = isAnswer && parts.some((part) => part['type'] === 'tool_use' && text(part['name']));
     const files = list(message['attachments'])
       .map(object)
       .filter((file) => text(file['extracted_content']))
       .map((file) => `${text(file['file_name'])}\n\n${text(file['extracted_content'])}`);
-    const words = text(message['text']) || parts.map((part) => text(part['text'])).join('\n\n');
+    const plain = text(message['text']) || texts;
+    const words = hasSteps ? parts.map(partOfClaude).filter(Boolean).join('\n\n') : isAnswer ? withoutMarks(plain) : plain;
     nodes.push({
       id: String(i),
       parent: i > 0 ? String(i - 1) : null,

@@ -6,7 +6,6 @@ import { isSendKey } from './keys';
 import { newestTurns, rateOf, transcript } from './shorten';
 import { nextLength } from './smooth';
 import { fenceOf, isTextFile } from './text_files';
-import { splitThinking } from './thinking';
 import { branchOf, childrenOf, newestLeaf } from './tree';
 import { ratingsOf, wilson } from './ratings';
 import { filled, matching, placesOf, triggerAt } from './suggest';
@@ -91,22 +90,6 @@ describe('the tree of a chat', () => {
   });
 });
 
-describe('thinking', () => {
-  it('is split off, also while it comes', () => {
-    expect(splitThinking('<think>\nhm\n</think>\n\nyes')).toEqual({ thinking: 'hm', isThinking: false, answer: 'yes' });
-    expect(splitThinking('<think>hm')).toEqual({ thinking: 'hm', isThinking: true, answer: '' });
-    expect(splitThinking('<thi')).toEqual({ thinking: '', isThinking: false, answer: '' });
-    expect(splitThinking('<b>')).toEqual({ thinking: '', isThinking: false, answer: '<b>' });
-    expect(splitThinking('say <think>')).toEqual({ thinking: '', isThinking: false, answer: 'say <think>' });
-    expect(splitThinking('[THINK]hm[/THINK] yes')).toEqual({ thinking: 'hm', isThinking: false, answer: 'yes' });
-    expect(splitThinking('hm\n</think>\nyes')).toEqual({ thinking: 'hm', isThinking: false, answer: 'yes' });
-    for (const words of ['the marks <think> and </think> are', 'write </think> at the end', 'a <think>\n</think>\nb']) {
-      expect(splitThinking(words)).toEqual({ thinking: '', isThinking: false, answer: words });
-    }
-    expect(splitThinking('')).toEqual({ thinking: '', isThinking: false, answer: '' });
-  });
-});
-
 describe('the key that sends', () => {
   const enter = { key: 'Enter', shiftKey: false, isComposing: false, keyCode: 13 };
   it('is Enter, not that of an input method', () => {
@@ -126,9 +109,12 @@ describe('exports', () => {
     expect(fileNameOf('x'.repeat(300), 'md').length).toBeLessThan(70);
   });
   it('say who said what', () => {
-    const words = { question: 'Q', answer: 'A', date: () => 'now' };
+    const words = { question: 'Q', answer: 'A', thoughts: 'T', call: (name: string) => `C ${name}`, result: 'R', date: () => 'now' };
     const text = toMarkdown('T', [{ role: 'assistant', content: ' yes \n', model: 'm', created_at: 0 }], words);
     expect(text).toBe('# T\n\n## A (m)\n\n*now*\n\nyes\n');
+    const content = '<think>a\nb</think>\n<tool_call>{"name": "f", "arguments": {"a": "```"}}</tool_call>\n<tool_response>c</tool_response>\nyes';
+    const steps = toMarkdown('T', [{ role: 'assistant', content, model: null, created_at: 0 }], words);
+    expect(steps).toContain('*T*\n\n> a\n> b\n\n*C f*\n\n````json\n{\n  "a": "```"\n}\n````\n\n*R*\n\n```\nc\n```\n\nyes\n');
   });
 });
 

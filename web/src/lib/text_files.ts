@@ -8,10 +8,15 @@ export function isTextFile(file: { name: string; type: string }): boolean {
   return file.type.startsWith('text/') || file.type === 'application/json' || TEXT_NAME.test(file.name);
 }
 
-export function fenceOf(name: string, content: string): string {
-  const longest = Math.max(2, ...[...content.matchAll(/`+/g)].map((run) => run[0].length));
+// A block of code that its content cannot close.
+export function fenced(language: string, content: string): string {
+  const longest = [...content.matchAll(/`+/g)].reduce((most, run) => Math.max(most, run[0].length), 2);
   const fence = '`'.repeat(longest + 1);
+  return `${fence}${language}\n${content.replace(/\r\n?/g, '\n').replace(/\n$/, '')}\n${fence}`;
+}
+
+export function fenceOf(name: string, content: string): string {
   const language = /\.(\w+)$/.exec(name)?.[1]?.toLowerCase() ?? '';
   const safeName = name.replace(/[\p{Cc}`]/gu, ' ');
-  return `${safeName}\n${fence}${language}\n${content.replace(/\r\n?/g, '\n').replace(/\n$/, '')}\n${fence}`;
+  return `${safeName}\n${fenced(language, content)}`;
 }

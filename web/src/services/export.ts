@@ -13,6 +13,13 @@ export async function exportChat(chat: Chat, title: string, format: 'markdown' |
   }
   const nodes = new Map(data.map((message) => [message.id, message]));
   const branch = branchOf(nodes, leaf ?? data.at(-1)?.id ?? null);
-  const words = { question: t('message.question'), answer: t('message.answer'), date: dateTime };
+  const words = {
+    question: t('message.question'),
+    answer: t('message.answer'),
+    thoughts: t('thinking.done'),
+    call: (name: string) => t('step.asked', { name: name || t('step.unnamed') }),
+    result: t('step.result'),
+    date: dateTime,
+  };
   download(fileNameOf(title, 'md'), 'text/markdown', toMarkdown(title, branch, words));
 }

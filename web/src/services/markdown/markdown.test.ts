@@ -1,8 +1,11 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { closingDollar } from './math';
 import { parseBlocks } from './parse';
 import { hostOf, sanitize } from './sanitize';
 import { MarkdownView } from './view';
+
+// What blocks have asked for comes while there is a page for it.
+afterAll(() => Promise.all([import('./highlight'), import('./typeset')]));
 
 const labels = { copy: 'Copy', code: 'Code', image: 'Image', formula: 'Formula' };
 const html = (text: string) =>
