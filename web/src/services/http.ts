@@ -13,6 +13,8 @@ export class ApiFailure extends Error {
   }
 }
 
+export const isGone = (error: unknown): boolean => error instanceof ApiFailure && error.status === 404;
+
 let csrfToken = '';
 let onUnauthenticated: () => void = () => {};
 let onReach: (isReached: boolean) => void = () => {};

@@ -18,7 +18,10 @@ class Chats {
 
   start(): void {
     this.#end ??= live().listen((event) => {
-      if (event.type === 'listening') this.#soon();
+      if (event.type === 'listening') {
+        this.#soon();
+        this.#listeners.forEach((each) => each('missed', ''));
+      }
       if (event.type !== 'changed') return;
       const isKnown = event.what === 'message' && event.chat === this.list[0]?.id; // it leads already
       if (['chat', 'message', 'folder'].includes(event.what) && !isKnown) this.#soon();
@@ -31,7 +34,7 @@ class Chats {
     this.#end = null;
   }
 
-  // Tells what of a chat has changed, here or in another tab.
+  // Tells what of a chat has changed, here or in another tab; "missed": any may have.
   onChange(listener: (what: string, chat: string) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

@@ -1,11 +1,12 @@
 // The chat that is open: its tree of messages, the branch that is shown, and what one does to it.
 import * as api from '../services/api';
 import { drawTwo } from '../lib/votes';
+import { isGone } from '../services/http';
 import { branchOf, childrenOf, newestLeaf } from '../lib/tree';
 import { t } from '../i18n/index.svelte';
 import { assistants } from './assistants.svelte';
 import { chats } from './chats.svelte';
-import { Entry } from './entry.svelte';
+import { Entry, merged } from './entry.svelte';
 import { models } from './models.svelte';
 import { Opinions } from './opinions.svelte';
 import { pairs } from './pairs.svelte';
@@ -17,13 +18,15 @@ export class Conversation {
   chat = $state.raw<api.Chat | null>(null); // null: it begins with the first message
   isTemporary = $state(false);
   isLoading = $state(false);
-  isMissing = $state(false);
+  problem = $state.raw<unknown>(null); // why the chat can't be shown
   isSending = $state(false);
   leaf = $state<string | null>(null);
   // The question without an answer, and why it has none.
   failure = $state.raw<{ question: string; error: unknown } | null>(null);
   // The model that answers beside the chat's own; '': any other; null: none.
   rival = $state<string | null>(null);
+  asked = $state(0); // questions that were sent here
+  revealed = $state.raw<{ id: string } | null>(null); // the message that one comes to
   readonly opinions = new Opinions();
   #entries = $state.raw(new Map<string, Entry>());
   #newModel = $state<string | null>(null);
@@ -48,6 +51,7 @@ export class Conversation {
     this.#endChanges = chats.onChange((what, chat) => {
       if (what === 'message' && chat === this.chat?.id && !this.isSending) void this.#reconcile();
       if (what === 'chat' && chat === this.chat?.id) void this.#refreshChat();
+      if (what === 'missed') void this.#catchUp();
     });
   }
 
@@ -58,6 +62,7 @@ export class Conversation {
 
   async open(id: string): Promise<void> {
     this.isLoading = true;
+    this.problem = null;
     try {
       const [chat, messages] = await Promise.all([api.findChat(id), api.listMessages(id)]);
       this.chat = chat;
@@ -67,8 +72,7 @@ export class Conversation {
       this.#followAll();
       void this.opinions.load(id).catch(() => {});
     } catch (error) {
-      this.isMissing = true;
-      if (!(error instanceof Error && 'status' in error && error.status === 404)) toasts.show(describe(error), 'error');
+      this.problem = error;
     } finally {
       this.isLoading = false;
     }
@@ -82,6 +86,7 @@ export class Conversation {
       const chat = this.chat ?? (await this.#begin());
       const question = await api.addMessage(chat.id, { content: text, parent: this.leaf ?? '' });
       this.#add(question);
+      this.asked += 1;
       await (this.rival === null ? this.#answer(question.id) : this.#answerTwice(question.id, this.rival));
       return true;
     } catch (error) {
@@ -94,20 +99,15 @@ export class Conversation {
 
   // Another answer to the same question, beside those that are there.
   async regenerate(answer: Entry, model?: string): Promise<void> {
-    if (answer.parent === null) return;
+    if (answer.parent === null || this.isSending) return;
     void api.addFeedback({ message: answer.id, kind: 'regeneration' }).catch(() => {});
     await this.#answer(answer.parent, model ? { model } : {});
   }
 
   // A question that was added to the chat by another way.
-  async askAgain(question: string): Promise<void> {
-    await this.#reconcile();
-    await this.#answer(question);
-  }
+  readonly askAgain = (question: string): Promise<void> => this.#reconcile().then(() => this.#answer(question));
 
-  async retry(question: string): Promise<void> {
-    await this.#answer(question);
-  }
+  readonly retry = (question: string): Promise<void> => this.#answer(question);
 
   // An answer that was cut goes on in its own words.
   async goOn(answer: Entry): Promise<void> {
@@ -124,6 +124,7 @@ export class Conversation {
     await toasts.trying(async () => {
       const edited = await api.editMessage(question.id, text);
       this.#add(edited);
+      this.asked += 1;
       await this.#answer(edited.id);
     });
   }
@@ -133,9 +134,7 @@ export class Conversation {
     await toasts.trying(() => Promise.all([...running].map((entry) => entry && api.stopAnswer(entry.id))));
   }
 
-  siblings(entry: Entry): Entry[] {
-    return this.children.get(entry.parent) ?? [entry];
-  }
+  readonly siblings = (entry: Entry): Entry[] => this.children.get(entry.parent) ?? [entry];
 
   walk(entry: Entry, step: number): void {
     const siblings = this.siblings(entry);
@@ -148,7 +147,9 @@ export class Conversation {
 
   // Shows the branch that goes through `id`.
   reveal(id: string): void {
-    if (this.#entries.has(id)) this.leaf = newestLeaf(this.children, id);
+    if (!this.#entries.has(id)) return;
+    if (!this.branch.some((entry) => entry.id === id)) this.leaf = newestLeaf(this.children, id);
+    this.revealed = { id };
   }
 
   // The chat goes on from the one that was preferred.
@@ -161,7 +162,7 @@ export class Conversation {
   async setModel(model: string): Promise<void> {
     preferences.setModel(model);
     this.#newModel = model;
-    const chat = this.chat;
+    const { chat } = this;
     if (!chat) return;
     await toasts.trying(async () => {
       this.chat = await api.changeChat(chat.id, { settings: { ...chat.settings, model } });
@@ -183,6 +184,7 @@ export class Conversation {
 
   async #answer(question: string, settings: api.ChatSettings = {}): Promise<void> {
     this.failure = null;
+    this.isSending = true;
     try {
       this.leaf = question;
       const entry = this.#add(await api.startAnswer(question, settings));
@@ -190,6 +192,8 @@ export class Conversation {
       entry.follow((ended) => this.#onEnded(ended));
     } catch (error) {
       this.failure = { question, error };
+    } finally {
+      this.isSending = false;
     }
     void this.#refreshChat(); // its title may come of the first message
   }
@@ -226,21 +230,24 @@ export class Conversation {
     return entry;
   }
 
-  #followAll(): void {
-    this.#entries.forEach((entry) => entry.follow((ended) => this.#onEnded(ended)));
-  }
+  readonly #followAll = () => this.#entries.forEach((entry) => entry.follow((ended) => this.#onEnded(ended)));
 
-  async #refreshChat(): Promise<void> {
-    const id = this.chat?.id;
+  async #refreshChat(id = this.chat?.id): Promise<void> {
     if (!id) return;
     try {
       const chat = await api.findChat(id);
       if (this.chat?.id !== id) return;
       this.chat = chat;
       chats.put(chat);
-    } catch {
-      // Deleted elsewhere, or out of reach: what is shown stays.
+    } catch (error) {
+      if (isGone(error) && this.chat?.id === id) this.problem = error; // out of reach: what is shown stays
     }
+  }
+
+  async #catchUp(): Promise<void> {
+    const before = this.chat?.updated_at;
+    await this.#refreshChat();
+    if (this.chat?.updated_at !== before && !this.isSending) await this.#reconcile();
   }
 
   // Another tab has added or ended something.
@@ -250,13 +257,7 @@ export class Conversation {
     const ended = new Set([...this.#entries.values()].filter((entry) => !entry.isRunning));
     const { data } = await api.listMessages(id).catch(() => ({ data: null }));
     if (!data || this.chat?.id !== id || this.isSending) return;
-    const before = this.#entries;
-    const entries = new Map(data.map((message) => [message.id, before.get(message.id) ?? new Entry(message)]));
-    for (const message of data) {
-      const entry = before.get(message.id);
-      if (entry && ended.has(entry) && message.state === 'running') entry.restart(message);
-    }
-    before.forEach((entry) => !entries.has(entry.id) && entry.unfollow());
+    const entries = merged(this.#entries, data, ended);
     const isAtEnd = this.leaf === null || (this.children.get(this.leaf) ?? []).length === 0;
     this.#entries = entries;
     if (this.leaf && !entries.has(this.leaf)) this.leaf = data.at(-1)?.id ?? null;

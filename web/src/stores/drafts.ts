@@ -3,7 +3,7 @@ import { itemKeys, readItem, writeItem } from '../services/storage';
 import { session } from './session.svelte';
 
 const MOST = 50;
-const LONGEST = 100_000;
+const LONGEST = 400_000; // a large file that was added, and words about it
 
 const keyOf = (chat: string | null) => `draft.${session.user?.id ?? 'local'}.${chat ?? 'new'}`;
 

@@ -60,3 +60,15 @@ export class Entry {
     this.#endFollow = null;
   }
 }
+
+// The messages as the server tells them. Entries that are there stay; of the `ended` ones some may
+// be written again.
+export function merged(before: ReadonlyMap<string, Entry>, data: ChatMessage[], ended: ReadonlySet<Entry>): Map<string, Entry> {
+  const entries = new Map(data.map((message) => [message.id, before.get(message.id) ?? new Entry(message)]));
+  for (const message of data) {
+    const entry = before.get(message.id);
+    if (entry && ended.has(entry) && message.state === 'running') entry.restart(message);
+  }
+  before.forEach((entry) => !entries.has(entry.id) && entry.unfollow());
+  return entries;
+}
