@@ -63,8 +63,8 @@ test('two models answer side by side, the vote is blind, and the ratings have it
   await pair.getByRole('link', { name: 'Ratings of the models' }).click();
   await page.getByRole('heading', { name: 'Ratings of the models' }).waitFor();
   const row = page.getByRole('row', { name: /^plain/ });
-  await row.getByText('100 %', { exact: true }).waitFor();
-  assert.match(await row.innerText(), /21 % to 100 %/);
+  await row.getByText('100%', { exact: true }).waitFor();
+  assert.match(await row.innerText(), /21% to 100%/);
   await page.getByRole('radio', { name: 'Code' }).check();
   await page.getByText('No votes yet.').waitFor();
   await page.getByRole('radio', { name: 'Facts' }).check();

@@ -40,6 +40,11 @@ export function number(value: number, digits = 0): string {
   return new Intl.NumberFormat(current, { maximumFractionDigits: digits }).format(value);
 }
 
+// `share`: of one.
+export function percent(share: number): string {
+  return new Intl.NumberFormat(current, { style: 'percent' }).format(share);
+}
+
 export function dateTime(time: number): string {
   return new Intl.DateTimeFormat(current, { dateStyle: 'medium', timeStyle: 'short' }).format(time);
 }

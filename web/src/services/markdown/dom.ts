@@ -76,6 +76,8 @@ function dressTable(table: HTMLTableElement): void {
   box.append(table);
 }
 
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]/;
+
 // `isFinal`: the block will not grow any more.
 export function nodesOf(block: Block, labels: Labels, isFinal: boolean): Node[] {
   const fragment = sanitize(block.html);
@@ -84,6 +86,10 @@ export function nodesOf(block: Block, labels: Labels, isFinal: boolean): Node[] 
   fragment.querySelectorAll('table').forEach(dressTable);
   if (isFinal) {
     fragment.querySelectorAll<HTMLElement>('span.math').forEach((span) => dressFormula(span, labels));
+  }
+  for (const element of fragment.children as HTMLCollectionOf<HTMLElement>) {
+    const isCode = element.classList.contains('code');
+    if (!isCode && RIGHT_TO_LEFT.test(element.textContent ?? '')) element.dir = 'auto'; // as its first words go
   }
   return [...fragment.childNodes];
 }

@@ -44,6 +44,18 @@ describe('formulas', () => {
 });
 
 describe('markup', () => {
+  it('has boxes for things to do', () => {
+    expect(html('- [ ] one\n- [x] two\n- [y] three')).toBe(
+      '<ul>\n<li class="task">☐ one</li>\n<li class="task">☑ two</li>\n<li>[y] three</li>\n</ul>\n',
+    );
+  });
+
+  it('goes as its words go', () => {
+    const root = document.createElement('div');
+    new MarkdownView(root, labels).update('مرحبا بالعالم\n\nhello\n\n```\nمرحبا\n```', true);
+    expect([...root.children].map((block) => (block as HTMLElement).dir)).toEqual(['auto', '', '']);
+  });
+
   it('is text, and never elements', () => {
     const root = document.createElement('div');
     root.append(sanitize(html('<img src=x onerror=alert(1)> <b>x</b>\n\n<script>1</script>')));

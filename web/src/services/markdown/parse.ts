@@ -13,6 +13,16 @@ md.renderer.rules['image'] = (tokens, index) => {
   const words = md.utils.escapeHtml(token.content);
   return `<a class="remote-image" href="${source}">${words}</a>`;
 };
+// Lists of things to do.
+md.core.ruler.after('inline', 'tasks', ({ tokens }) => {
+  tokens.forEach((token, i) => {
+    const words = token.type === 'inline' && tokens[i - 2]?.type === 'list_item_open' ? token.children?.[0] : undefined;
+    const mark = words?.type === 'text' ? /^\[([ xX])\] /.exec(words.content) : null;
+    if (!words || !mark) return;
+    words.content = `${mark[1] === ' ' ? '☐' : '☑'} ${words.content.slice(mark[0].length)}`;
+    tokens[i - 2]!.attrJoin('class', 'task');
+  });
+});
 // The alignment of a column comes as a style, which the page's policy forbids.
 for (const name of ['th_open', 'td_open']) {
   md.renderer.rules[name] = (tokens, index, options, _env, self) => {
