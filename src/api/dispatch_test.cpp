@@ -49,6 +49,24 @@ TEST(Dispatch, OnlyProbesAndLoginsArePublic) {
   }
 }
 
+TEST(Access, LetsThoseWithoutAnAccountSetUpAndNothingElse) {
+  service::Identity anybody;
+  anybody.scopes = service::Scopes::all();
+  service::Identity member = anybody;
+  member.user_id = "user_1";
+  service::Identity of_settings = anybody;
+  of_settings.key_id = "static_1";
+  for (const Endpoint* endpoint : all_endpoints()) {
+    const std::string_view name = endpoint->name;
+    const bool sets_up = name.starts_with("admin_pull") || name == "admin_recommendations";
+    EXPECT_EQ(endpoint->access.before_accounts, sets_up) << name;
+    if (endpoint->access.who < Who::kPerson) continue;
+    EXPECT_EQ(bool(check_access(endpoint->access, anybody)), sets_up) << name;
+    EXPECT_FALSE(check_access(endpoint->access, of_settings)) << name;
+    EXPECT_TRUE(!sets_up || !check_access(endpoint->access, member)) << name;
+  }
+}
+
 TEST(Errors, HaveOpenAisShape) {
   const auto response = error_response(
       to_api_error(Error{ErrorCode::kRateLimited, "the queue is full", "try again", ""}));

@@ -91,6 +91,7 @@ Match find_endpoint(std::string_view method, std::string_view path) {
 Status check_access(const Access& access, const service::Identity& identity) {
   if (access.who == Who::kAll) return {};
   if (access.who != Who::kCaller && identity.is_anonymous()) {
+    if (access.before_accounts) return {};
     return Error{ErrorCode::kUnauthenticated, "nobody is logged in", "log in to an account first"};
   }
   if (!identity.scopes.has(access.scope)) {

@@ -19,6 +19,7 @@
 #include "service/identity.h"
 #include "service/metering.h"
 #include "service/pull_jobs.h"
+#include "service/recommender.h"
 #include "service/sign_in.h"
 #include "service/spending_rules.h"
 #include "service/usage_report.h"
@@ -39,6 +40,7 @@ struct ApiContext {
   std::function<bool(std::function<void()> task)> run_on_worker;
   std::shared_ptr<service::EmbeddingService> encoders;  // null: no vectors, no relevance
   std::shared_ptr<service::PullJobs> pulls;             // null: no models are fetched
+  std::shared_ptr<service::Recommender> recommender;    // null: none are recommended
   Metrics metrics;
   std::chrono::milliseconds heartbeat{2'000};
 };
@@ -79,6 +81,9 @@ struct Access {
   Who who;
   Scope scope;
   Feature feature = Feature::kNone;
+  // Also whoever is let in without a credential, on loopback while there is no account: what one
+  // sets Maru up with.
+  bool before_accounts = false;
 };
 inline constexpr Access kPublic{Who::kAll, Scope::kInference};
 

@@ -15,6 +15,7 @@
 #include "service/generation.h"
 #include "service/metering.h"
 #include "service/pull_jobs.h"
+#include "service/recommender.h"
 #include "service/sign_in.h"
 #include "service/usage_report.h"
 
@@ -32,6 +33,7 @@ struct ApiOptions {
   std::shared_ptr<service::ChatServices> chats;         // null: no chats are kept
   std::shared_ptr<service::EmbeddingService> encoders;  // null: no vectors, no relevance
   std::shared_ptr<service::PullJobs> pulls;             // null: no models are fetched
+  std::shared_ptr<service::Recommender> recommender;    // null: none are recommended
 };
 
 class ApiServer {

@@ -23,7 +23,7 @@ class Host {
   ~Host();
 
   service::GenerationService& service() { return *service_; }
-  std::shared_ptr<service::GenerationService> shared_service() { return service_; }
+  std::shared_ptr<service::GenerationService> shared_service() const { return service_; }
   const std::string& model() const { return model_; }        // the default one
   const service::MemoryPlan& plan() const { return plan_; }  // its plan
   kernels::Isa isa() const { return isa_; }

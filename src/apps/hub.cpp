@@ -44,6 +44,7 @@ Result<service::Pulled> pull_by_name(const std::string& source, const HubWish& h
   options.n_connections = hub.n_connections;
   options.idle_timeout = std::chrono::seconds(hub.timeout_s);
   options.n_tries = hub.n_tries;
+  options.n_ask_tries = hub.n_ask_tries;
   options.should_stop = calls.should_stop;
   MARU_ASSIGN_OR_RETURN(const auto client, service::HubClient::create(std::move(options)));
   return service::pull_from_hub(client, name, wish, calls);

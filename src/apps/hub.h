@@ -12,8 +12,9 @@ namespace maru::apps {
 
 struct HubWish {
   uint32_t n_connections = 4;
-  uint32_t timeout_s = 30;  // without a byte
-  uint32_t n_tries = 8;     // without progress
+  uint32_t timeout_s = 30;   // without a byte
+  uint32_t n_tries = 8;      // without progress
+  uint32_t n_ask_tries = 0;  // until the hub answers for the first time; 0: n_tries
 };
 
 // HF_ENDPOINT, or the default one.

@@ -77,12 +77,12 @@ double seconds_of(kernels::Isa isa, const tensor::PackedWeight& weight, size_t n
 
 }  // namespace
 
-MachineSpeed measure_machine(kernels::Isa isa, ThreadPool& pool, uint64_t free_bytes,
-                             std::chrono::milliseconds time) {
+service::MachineSpeed measure_machine(kernels::Isa isa, ThreadPool& pool, uint64_t free_bytes,
+                                      std::chrono::milliseconds time) {
   const size_t most = std::min<size_t>(kMostBytes, free_bytes / 8);
   const size_t row_bytes = tensor::format_bytes(*tensor::find_format("q4_k"), kWidth);
   const size_t n_out = std::max(kPromptOut, most / row_bytes / 64 * 64);
-  MachineSpeed speed;
+  service::MachineSpeed speed;
   {
     const tensor::PackedWeight weight = some_weight(n_out, pool);
     speed.read_bytes_per_s =
@@ -92,12 +92,6 @@ MachineSpeed measure_machine(kernels::Isa isa, ThreadPool& pool, uint64_t free_b
   constexpr double kMacs = double{kPromptRows} * double{kPromptOut} * double{kWidth};
   speed.macs_per_s = kMacs / seconds_of(isa, weight, kPromptRows, pool, time / 2);
   return speed;
-}
-
-PredictedSpeed predict_speed(const MachineSpeed& machine, uint64_t weight_bytes,
-                             uint64_t n_parameters) {
-  return {machine.macs_per_s / static_cast<double>(std::max<uint64_t>(n_parameters, 1)),
-          machine.read_bytes_per_s / static_cast<double>(std::max<uint64_t>(weight_bytes, 1))};
 }
 
 }  // namespace maru::apps

@@ -103,6 +103,7 @@ Result<std::vector<CatalogueModel>> parse_catalogue(std::string_view text) {
     model.bytes = read.number("bytes");
     model.n_parameters = read.number("parameters");
     model.n_active_parameters = read.number("active_parameters");
+    model.context_length = read.number("context_length");
     model.kv_bytes_per_token = read.number("kv_bytes_per_token");
     if (const std::string fault = read.fault(); !fault.empty()) return broken(index, fault);
     if (!check_model_name(model.id) || !parse_hub_name(catalogue_name(model))) {

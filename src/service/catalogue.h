@@ -24,6 +24,7 @@ struct CatalogueModel {
   uint64_t bytes = 0;                  // of the weights
   uint64_t n_parameters = 0;
   uint64_t n_active_parameters = 0;  // computed for a token; less only for mixtures of experts
+  uint64_t context_length = 0;       // tokens that it was made for
   uint64_t kv_bytes_per_token = 0;   // with 16-bit keys and values
 };
 

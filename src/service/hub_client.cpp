@@ -237,7 +237,8 @@ Result<HubClient> HubClient::create(HubOptions options) {
 }
 
 Result<HubAnswer> HubClient::ask(const std::string& repository, const std::string& revision) const {
-  Patience patience(options_.n_tries, options_.should_stop);
+  const uint32_t n_tries = options_.n_ask_tries == 0 ? options_.n_tries : options_.n_ask_tries;
+  Patience patience(n_tries, options_.should_stop);
   while (true) {
     ClientRequest request;
     request.url = fmt::format("{}/api/models/{}/revision/{}?blobs=true", options_.endpoint,

@@ -26,6 +26,7 @@ struct HubOptions {
   uint32_t n_connections = 4;
   std::chrono::milliseconds idle_timeout{30'000};
   uint32_t n_tries = 8;               // without progress
+  uint32_t n_ask_tries = 0;           // of ask(); 0: n_tries
   std::function<bool()> should_stop;  // asked from several threads; may be null
 };
 

@@ -137,6 +137,7 @@ TEST(Catalogue, HasSoundEntriesOfWhichMostAreSupported) {
   for (const CatalogueModel& model : *models) {
     EXPECT_TRUE(model.source.starts_with("https://")) << model.id;
     EXPECT_LE(model.n_active_parameters, model.n_parameters);
+    EXPECT_GE(model.context_length, 4096u) << model.id;
     // Between two bits and 16 a weight, metadata aside.
     const double bits =
         8.0 * static_cast<double>(model.bytes) / static_cast<double>(model.n_parameters);

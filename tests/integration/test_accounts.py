@@ -361,7 +361,12 @@ def test_loopback_is_open_until_there_is_an_account(tmp_path):
         assert http.get("/api/me").json()["user"] is None
         assert http.get("/api/me/keys").status_code == 401
         assert http.get("/api/admin/users").status_code == 401
+        for endpoint in (one for one in ENDPOINTS if one["who"] in ("person", "auditor", "admin")):
+            status = call(http, endpoint, {}).status_code
+            assert (status == 401) != endpoint["before_accounts"], (endpoint["name"], status)
         key = add_user(tmp_path, "first")
+        for endpoint in (one for one in ENDPOINTS if one["before_accounts"]):
+            assert call(http, endpoint, {}).status_code == 401, endpoint["name"]
         assert http.get("/v1/models", headers=bearer("anything")).status_code == 401
         assert http.get("/v1/models", headers=bearer(key)).status_code == 200
         assert http.get("/health").json()["login"] == "needed"

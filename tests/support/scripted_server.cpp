@@ -4,13 +4,17 @@
 // (a path, and usage is metered there; default: one of its own, without), refresh_ms, key (a static
 // one), login (1: as beyond loopback), first_admin (1: the link's token stands behind the port),
 // load_ms (models are loaded when they are first asked for, and it takes so long; default: they are
-// there). `maru_scripted_server --endpoints` prints the table of endpoints as JSON.
+// there), hub (1: what is pulled is served, and answers as "plain" does; "away": no hub is
+// reached), measure_ms (of the machine, which is a made-up one). `maru_scripted_server --endpoints`
+// prints the table of endpoints as JSON.
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <filesystem>
 #include <map>
+#include <mutex>
 #include <string>
 #include <thread>
 
@@ -26,6 +30,7 @@
 #include "service/metering.h"
 #include "service/model_pool.h"
 #include "service/pull_jobs.h"
+#include "service/recommender.h"
 #include "service/sign_in.h"
 #include "service/usage_report.h"
 #include "text/chat_template.h"
@@ -55,19 +60,68 @@ uint32_t read_number(const std::map<std::string, std::string>& settings, const c
   return value;
 }
 
-// Models that take a while to load.
+// What was pulled. Thread-safe.
+class Shelf {
+ public:
+  void add(service::ModelManifest manifest) {
+    const std::lock_guard lock(mutex_);
+    manifests_.push_back(std::move(manifest));
+  }
+  std::vector<service::ModelManifest> list() const {
+    const std::lock_guard lock(mutex_);
+    return manifests_;
+  }
+  bool has(const std::string& name) const {
+    const auto all = list();
+    return std::any_of(all.begin(), all.end(), [&](const auto& one) { return one.name == name; });
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<service::ModelManifest> manifests_;
+};
+
+// Plays "plain" for the models of the shelf.
+class ShelfEngine final : public engine::Engine {
+ public:
+  ShelfEngine(std::shared_ptr<engine::Engine> engine, std::shared_ptr<const Shelf> shelf)
+      : engine_(std::move(engine)), shelf_(std::move(shelf)) {}
+
+  Status submit(engine::Request request, engine::EventHandler handler) override {
+    if (shelf_->has(request.model)) request.model = "plain";
+    return engine_->submit(std::move(request), std::move(handler));
+  }
+  void cancel(engine::RequestId id) override { engine_->cancel(id); }
+  std::vector<engine::EngineModel> models() const override { return engine_->models(); }
+  engine::EngineStats stats() const override { return engine_->stats(); }
+
+ private:
+  const std::shared_ptr<engine::Engine> engine_;
+  const std::shared_ptr<const Shelf> shelf_;
+};
+
+// Models that take a while to load, and those of the shelf.
 class SlowLoader final : public service::ModelLoader {
  public:
-  SlowLoader(std::vector<service::ServedModel> models, std::chrono::milliseconds delay)
-      : models_(std::move(models)), delay_(delay) {}
+  SlowLoader(std::vector<service::ServedModel> models, std::chrono::milliseconds delay,
+             std::shared_ptr<const Shelf> shelf)
+      : models_(std::move(models)), delay_(delay), shelf_(std::move(shelf)) {}
 
   std::vector<Listed> list() const override {
     std::vector<Listed> listed;
     for (const service::ServedModel& model : models_) listed.push_back({model.name, {}});
     listed.front().policy.is_default = true;
+    for (const service::ModelManifest& pulled : shelf_->list()) {
+      listed.push_back({pulled.name, {}});
+    }
     return listed;
   }
-  service::ModelFacts facts(const std::string&) const override { return {}; }
+  service::ModelFacts facts(const std::string& name) const override {
+    service::ModelFacts facts;
+    facts.can_chat = name != "no-template";
+    facts.can_complete = true;
+    return facts;
+  }
   Result<service::ModelLocation> locate(const std::string& name) const override {
     return Error{ErrorCode::kNotFound, name + " has no file"};
   }
@@ -79,6 +133,11 @@ class SlowLoader final : public service::ModelLoader {
     for (const service::ServedModel& model : models_) {
       if (model.name == name) return Loaded{model, {}};
     }
+    if (shelf_->has(name)) {
+      service::ServedModel model = models_.front();
+      model.name = name;
+      return Loaded{model, {}};
+    }
     return Error{ErrorCode::kNotFound, "there is no " + name};
   }
   void unload(const std::string&) override {}
@@ -86,6 +145,7 @@ class SlowLoader final : public service::ModelLoader {
  private:
   const std::vector<service::ServedModel> models_;
   const std::chrono::milliseconds delay_;
+  const std::shared_ptr<const Shelf> shelf_;
 };
 
 // The table of who may call what, for suites that walk through it.
@@ -97,7 +157,8 @@ int print_endpoints() {
                     {"method", endpoint->method},
                     {"pattern", endpoint->pattern},
                     {"who", kWho[static_cast<size_t>(endpoint->access.who)]},
-                    {"scope", service::scope_name(endpoint->access.scope)}});
+                    {"scope", service::scope_name(endpoint->access.scope)},
+                    {"before_accounts", endpoint->access.before_accounts}});
   }
   std::printf("%s\n", dump_json(list).c_str());
   return 0;
@@ -116,9 +177,44 @@ Result<service::Pulled> pull(const std::string& source, const service::PullCalls
     calls.on_progress(progress);
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
+  // "org/name:Q4_K_M" becomes the model "name-Q4_K_M".
+  const size_t slash = source.find('/'), colon = std::min(source.find(':'), source.size());
   service::Pulled pulled;
-  pulled.manifest.name = source.substr(source.find('/') + 1);
+  pulled.manifest.name = source.substr(slash + 1);
+  std::replace(pulled.manifest.name.begin(), pulled.manifest.name.end(), ':', '-');
+  pulled.manifest.origin.repository = source.substr(0, colon);
+  pulled.manifest.files = {{pulled.manifest.name + ".gguf", progress.n_total, ""}};
   return pulled;
+}
+
+service::PullJobs::Pull puller(const std::string& hub, const std::shared_ptr<Shelf>& shelf) {
+  return [=](const std::string& source,
+             const service::PullCalls& calls) -> Result<service::Pulled> {
+    if (hub == "away") {
+      return Error{ErrorCode::kUnavailable, "hub.example: Host not found", "is there a network?"};
+    }
+    auto pulled = pull(source, calls);
+    if (pulled && !hub.empty()) shelf->add(pulled->manifest);
+    return pulled;
+  };
+}
+
+// A machine of 16 GiB with two threads, whatever runs this.
+std::shared_ptr<service::Recommender> make_recommender(
+    const std::shared_ptr<service::GenerationService>& generation,
+    const std::shared_ptr<const Shelf>& shelf, std::chrono::milliseconds measure_time) {
+  service::RecommenderOptions options;
+  options.n_threads = 2;
+  options.isa = "scalar";
+  constexpr uint64_t kTotal = uint64_t{16} << 30, kRoom = uint64_t{12} << 30;
+  options.limits = [] { return MemoryLimits{kTotal, kRoom, "machine", kRoom}; };
+  options.manifests = [shelf] { return shelf->list(); };
+  options.meter.stats = [generation] { return generation->engine_stats(); };
+  options.meter.measure = [measure_time] {
+    std::this_thread::sleep_for(measure_time);
+    return service::MachineSpeed{2e10, 5e11};
+  };
+  return std::make_shared<service::Recommender>(std::move(options));
 }
 
 int serve(const std::string& tokenizer_path, const std::map<std::string, std::string>& settings,
@@ -137,7 +233,9 @@ int serve(const std::string& tokenizer_path, const std::map<std::string, std::st
   scripted.vocab_size = static_cast<uint32_t>(tokenizer->size());
   scripted.context_length = read_number(settings, "context", 2048);
   scripted.max_running = read_number(settings, "max_running", 64);
-  const auto engine = std::make_shared<engine::ScriptedEngine>(scripted);
+  const auto shelf = std::make_shared<Shelf>();
+  const auto engine =
+      std::make_shared<ShelfEngine>(std::make_shared<engine::ScriptedEngine>(scripted), shelf);
   std::vector<service::ServedModel> models;
   for (const engine::EngineModel& model : engine->models()) {
     models.push_back({model.name, model.context_length, tokenizer, chat_template,
@@ -161,14 +259,18 @@ int serve(const std::string& tokenizer_path, const std::map<std::string, std::st
     options.metering = *std::move(started);
     options.usage = std::make_shared<service::UsageReport>(*database, "usd");
   }
-  options.pulls = std::make_shared<service::PullJobs>("hub.example", pull);
+  const auto setting = settings.find("hub");
+  const std::string hub = setting == settings.end() ? "" : setting->second;
+  options.pulls = std::make_shared<service::PullJobs>("hub.example", puller(hub, shelf));
   const std::chrono::milliseconds load_delay(read_number(settings, "load_ms", 0));
-  const auto pool = load_delay.count() == 0
+  const auto pool = load_delay.count() == 0 && hub.empty()
                         ? std::make_shared<service::ModelPool>(std::move(models))
                         : std::make_shared<service::ModelPool>(
-                              std::make_unique<SlowLoader>(std::move(models), load_delay),
+                              std::make_unique<SlowLoader>(std::move(models), load_delay, shelf),
                               service::ModelPoolOptions{});
   const auto generation = std::make_shared<service::GenerationService>(engine, pool);
+  options.recommender = make_recommender(
+      generation, shelf, std::chrono::milliseconds(read_number(settings, "measure_ms", 100)));
   const auto chats = service::ChatServices::start(*database, generation, options.metering);
   if (!chats) return fail(chats.error());
   options.chats = *chats;

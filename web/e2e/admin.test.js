@@ -303,6 +303,54 @@ test('the link of the terminal makes the first administrator in the app', async 
   await fresh.stop();
 });
 
+test('before there is an account, a recommended model is fetched, chosen, and gives the first answer', async () => {
+  const open = await s.startServer({ hub: 1 });
+  const person = await s.newPerson(browser, open);
+  const page = await s.openPage(person);
+  await s.composer(page).waitFor(); // the first page
+  await page.getByRole('link', { name: 'Set up for others' }).click();
+  await page.getByRole('radio', { name: '한국어' }).check();
+  await page.getByText('이 컴퓨터에 맞는 다른 모델과 예상 속도').click();
+  const list = page.getByRole('list', { name: '이 컴퓨터에 맞는 모델' });
+  const best = list.getByRole('listitem').first();
+  await best.getByText('추천', { exact: true }).waitFor(); // the machine was measured
+  await best.getByRole('heading', { name: /^qwen3-4b/ }).waitFor();
+  for (const figure of ['초당 8토큰', '2.5GB', 'apache-2.0']) await best.getByText(figure).waitFor();
+  // What a licence restricts stands there before the button.
+  await list.getByRole('listitem', { name: /^gemma-3-4b/ }).getByText('이용 제한이 있는 라이선스입니다.').waitFor();
+  assert.equal(await list.getByText('kanana-1.5-8b').count(), 0);
+  await page.getByText('이 컴퓨터에 맞지 않는 모델 2개').click();
+  await page.getByRole('listitem', { name: 'exaone-3.5-2.4b' }).getByText('연구용으로만').waitFor();
+  assert.deepEqual(await s.axeFindings(page), []);
+  await page.getByRole('radio', { name: 'English' }).check();
+  await page.getByRole('button', { name: 'Fetch qwen3-4b (2.5 GB)' }).click();
+  await page.getByRole('button', { name: 'Use qwen3-4b for new chats' }).click();
+  await page.getByText('Is here, and used for new chats').waitFor();
+  assert.ok(await page.getByRole('radio', { name: /^Qwen_Qwen3-4B-GGUF-Q4_K_M/ }).isChecked());
+  await page.getByRole('link', { name: 'Not now' }).click();
+  await page.getByRole('button', { name: 'Model: Qwen_Qwen3-4B-GGUF-Q4_K_M' }).waitFor();
+  await (await s.ask(page, 'What is a maru?')).getByText('The maru is an open hall').waitFor();
+  s.assertNoProblems(person);
+  await person.context.close();
+  await open.stop();
+});
+
+test('where no hub is reached, fetching says so in both languages', async () => {
+  const open = await s.startServer({ hub: 'away' });
+  const person = await s.newPerson(browser, open);
+  const page = await s.openPage(person, '/welcome');
+  await page.getByText('Others that fit this machine').click();
+  const best = page.getByRole('listitem').filter({ has: page.getByRole('heading', { name: /^qwen3-4b/ }) }).last();
+  await best.getByRole('button', { name: /^Fetch qwen3-4b/ }).click();
+  await best.getByText('failed: The hub could not be reached. Is there a network?').waitFor();
+  await page.getByRole('radio', { name: '한국어' }).check();
+  await best.getByText('실패: 허브에 연결하지 못했습니다.').waitFor();
+  await best.getByRole('button', { name: /^qwen3-4b 받기/ }).waitFor();
+  s.assertNoProblems(person);
+  await person.context.close();
+  await open.stop();
+});
+
 test('on loopback the way to accounts is offered, and never forced', async () => {
   const open = await s.startServer();
   const person = await s.newPerson(browser, open);

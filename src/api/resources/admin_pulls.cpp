@@ -1,16 +1,19 @@
-// Models that administrators fetch from the hub; auditors may look.
+// Models that administrators fetch from the hub, and those that are recommended; auditors may look.
+// While there is no account, whoever sets Maru up may do both.
 #include "api/account_answers.h"
 
 namespace maru::api {
 namespace {
 
-constexpr Access kLook{Who::kAuditor, Scope::kAdmin};
-constexpr Access kAct{Who::kAdmin, Scope::kAdmin};
+constexpr Access kLook{Who::kAuditor, Scope::kAdmin, Feature::kNone, true};
+constexpr Access kAct{Who::kAdmin, Scope::kAdmin, Feature::kNone, true};
 
 Json pull_json(const service::PullJob& job) {
   Json error;
   if (job.state == service::PullState::kFailed) {
-    error = {{"message", job.error.message}, {"hint", job.error.hint}};
+    error = {{"code", error_code_name(job.error.code)},
+             {"message", job.error.message},
+             {"hint", job.error.hint}};
   }
   return {{"id", job.id},
           {"source", job.source},

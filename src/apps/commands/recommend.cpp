@@ -12,20 +12,18 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "base/memory_limits.h"
-#include "models/family.h"
 #include "service/catalogue.h"
 #include "service/memory_plan.h"
 #include "service/model_store.h"
+#include "service/recommendation.h"
 
 namespace maru::apps {
 namespace {
 
-using service::CatalogueModel;
 using service::format_bytes;
+using service::Recommendation;
+using service::Verdict;
 
-constexpr uint64_t kContext = 4096;                   // tokens that memory is reckoned for
-constexpr uint64_t kWorkBytes = uint64_t{512} << 20;  // buffers, tokenizer and the program
-constexpr double kReadingSpeed = 5;                   // tokens a second
 constexpr uint32_t kCheckPrompt = 512, kCheckAnswer = 64;
 
 struct Wish {
@@ -35,30 +33,17 @@ struct Wish {
 };
 
 struct Machine {
-  MachineSpeed speed;
+  service::MachineSpeed speed;
   MemoryLimits memory;
   size_t n_threads = 0;
   std::string isa;
 };
 
-// Why a model of the catalogue is not recommended here; empty if it is.
-std::string why_not(const CatalogueModel& model, uint64_t need, const MemoryLimits& memory) {
-  const auto families = models::all_families();
-  const bool is_known =
-      std::any_of(families.begin(), families.end(),
-                  [&](const models::Family* family) { return model.family == family->name; });
-  if (!is_known) return "family " + model.family + " is not supported";
-  if (need > memory.available_bytes) return "does not fit";
-  return {};
-}
-
-uint64_t memory_need(const CatalogueModel& model) {
-  return model.bytes + model.kv_bytes_per_token * kContext + kWorkBytes;
-}
-
-bool speaks(const CatalogueModel& model, const std::string& language) {
-  return language.empty() || std::find(model.languages.begin(), model.languages.end(), language) !=
-                                 model.languages.end();
+std::string why_not(const Recommendation& one) {
+  if (one.verdict == Verdict::kUnsupported) {
+    return "family " + one.model->family + " is not supported";
+  }
+  return one.verdict == Verdict::kTooLarge ? "does not fit" : "";
 }
 
 std::string joined(const std::vector<std::string>& items) {
@@ -67,23 +52,9 @@ std::string joined(const std::vector<std::string>& items) {
   return out;
 }
 
-// The model to fetch: the first that fits and answers about as fast as one reads, else the fastest
-// that fits. Null if none fits.
-const CatalogueModel* choose(const Machine& machine, const Wish& wish) {
-  const CatalogueModel* fastest = nullptr;
-  double best = 0;
-  for (const CatalogueModel& model : service::catalogue()) {
-    if (!speaks(model, wish.language)) continue;
-    if (!why_not(model, memory_need(model), machine.memory).empty()) continue;
-    const double speed =
-        predict_speed(machine.speed, model.bytes, model.n_active_parameters).answer_tokens_per_s;
-    if (speed >= kReadingSpeed) return &model;
-    if (fastest == nullptr || speed > best) {
-      fastest = &model;
-      best = speed;
-    }
-  }
-  return fastest;
+std::vector<Recommendation> recommend(const Machine& machine, const Wish& wish) {
+  return service::recommend(service::catalogue(), machine.speed, machine.memory.available_bytes,
+                            wish.language);
 }
 
 // "a|b" -> a row of a table.
@@ -99,28 +70,27 @@ std::vector<std::string> row_of(const std::string& text) {
 
 Json describe(const Machine& machine, const Wish& wish) {
   Json rows = Json::array();
-  for (const CatalogueModel& model : service::catalogue()) {
-    if (!speaks(model, wish.language)) continue;
-    const uint64_t need = memory_need(model);
-    const PredictedSpeed speed =
-        predict_speed(machine.speed, model.bytes, model.n_active_parameters);
-    rows.push_back({{"id", model.id},
-                    {"name", service::catalogue_name(model)},
-                    {"licence", model.licence},
-                    {"licence_note", model.licence_note},
-                    {"bytes", model.bytes},
-                    {"memory_bytes", need},
-                    {"why_not", why_not(model, need, machine.memory)},
-                    {"prompt_tokens_per_s", speed.prompt_tokens_per_s},
-                    {"answer_tokens_per_s", speed.answer_tokens_per_s}});
+  Json pick;
+  for (const Recommendation& one : recommend(machine, wish)) {
+    if (one.verdict == Verdict::kRecommended) pick = one.model->id;
+    rows.push_back({{"id", one.model->id},
+                    {"name", service::catalogue_name(*one.model)},
+                    {"licence", one.model->licence},
+                    {"licence_note", one.model->licence_note},
+                    {"bytes", one.model->bytes},
+                    {"memory_bytes", one.memory_bytes},
+                    {"context_length", one.context_length},
+                    {"verdict", service::verdict_name(one.verdict)},
+                    {"why_not", why_not(one)},
+                    {"prompt_tokens_per_s", one.speed->prompt_tokens_per_s},
+                    {"answer_tokens_per_s", one.speed->answer_tokens_per_s}});
   }
-  const CatalogueModel* pick = choose(machine, wish);
   return {{"threads", machine.n_threads},
           {"isa", machine.isa},
           {"available_bytes", machine.memory.available_bytes},
           {"read_bytes_per_s", machine.speed.read_bytes_per_s},
           {"macs_per_s", machine.speed.macs_per_s},
-          {"pick", pick == nullptr ? Json(nullptr) : Json(pick->id)},
+          {"pick", std::move(pick)},
           {"models", std::move(rows)}};
 }
 
@@ -133,22 +103,22 @@ void print(const Context& context, const Machine& machine, const Wish& wish) {
                "\n");
   std::vector<std::vector<std::string>> rows = {row_of(context.say(Message::kRecommendColumns))};
   std::string notes;
-  for (const CatalogueModel& model : service::catalogue()) {
-    const uint64_t need = memory_need(model);
-    const std::string reason = why_not(model, need, machine.memory);
-    if (!speaks(model, wish.language) || (!reason.empty() && !wish.all)) continue;
-    const PredictedSpeed speed =
-        predict_speed(machine.speed, model.bytes, model.n_active_parameters);
+  std::string pick;
+  for (const Recommendation& one : recommend(machine, wish)) {
+    const service::CatalogueModel& model = *one.model;
+    const std::string reason = why_not(one);
+    if (one.verdict == Verdict::kRecommended) pick = model.id;
+    if (!reason.empty() && !wish.all) continue;
     rows.push_back({model.id, joined(model.languages), format_bytes(model.bytes),
-                    format_bytes(need), fmt::format("{:.0f}", speed.prompt_tokens_per_s),
-                    fmt::format("{:.1f}", speed.answer_tokens_per_s),
+                    format_bytes(one.memory_bytes),
+                    fmt::format("{:.0f}", one.speed->prompt_tokens_per_s),
+                    fmt::format("{:.1f}", one.speed->answer_tokens_per_s),
                     reason.empty() ? model.licence : model.licence + " (" + reason + ")"});
     if (!model.licence_note.empty()) notes += model.id + ": " + model.licence_note + "\n";
   }
   if (rows.size() > 1) write_stdout(print_table(rows) + notes);
-  const CatalogueModel* pick = choose(machine, wish);
-  write_stderr((pick == nullptr ? context.say(Message::kRecommendNothing)
-                                : context.say(Message::kRecommendNotes, pick->id)) +
+  write_stderr((pick.empty() ? context.say(Message::kRecommendNothing)
+                             : context.say(Message::kRecommendNotes, pick)) +
                "\n");
 }
 
@@ -168,7 +138,8 @@ Result<int> check(const Context& context, const Machine& machine, bool json) {
     const models::ModelInfo& info = model->info();
     uint64_t n_bytes = 0;
     for (const auto& [format, bytes] : info.format_bytes) n_bytes += bytes;
-    const PredictedSpeed predicted = predict_speed(machine.speed, n_bytes, info.n_parameters);
+    const service::PredictedSpeed predicted =
+        service::predict_speed(machine.speed, n_bytes, info.n_parameters);
     const auto tokens = some_tokens(kCheckPrompt + kCheckAnswer, info.vocab_size);
     std::vector<float> logits(info.vocab_size);
     const auto prompt = std::span(tokens).first(kCheckPrompt);

@@ -1,3 +1,6 @@
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <chrono>
 #include <memory>
 
@@ -7,6 +10,8 @@
 #include "apps/encoders.h"
 #include "apps/host.h"
 #include "apps/hub.h"
+#include "apps/load.h"
+#include "apps/machine_speed.h"
 #include "apps/options.h"
 #include "apps/server_url.h"
 #include "apps/signals.h"
@@ -22,6 +27,9 @@ namespace maru::apps {
 namespace {
 
 constexpr std::chrono::milliseconds kGrace{3'000};
+constexpr std::chrono::milliseconds kMeasureTime{3'000};
+constexpr int kMeasureNiceness = 10;
+constexpr uint64_t kMeasureMemoryShare = 4;  // of what is free beside the models
 
 api::ApiOptions api_options(const service::Settings& settings) {
   api::ApiOptions options;
@@ -64,6 +72,26 @@ Status meter_requests(const service::Settings& settings,
   MARU_ASSIGN_OR_RETURN(options.metering, service::Metering::start(database));
   options.usage = std::make_shared<service::UsageReport>(database, settings.currency);
   return {};
+}
+
+// Measures for some seconds when it is first asked, on threads that give way to answers.
+std::shared_ptr<service::Recommender> make_recommender(const service::Settings& settings,
+                                                       const Host& host, uint64_t of_encoders) {
+  service::RecommenderOptions options;
+  options.n_threads = thread_count(settings);
+  options.isa = kernels::isa_name(host.isa());
+  options.limits = [of_encoders] { return set_aside(read_memory_limits(), of_encoders); };
+  options.manifests = [] {
+    return service::manifests_of(service::ModelStore(data_folder() + "/models"));
+  };
+  options.meter.stats = [service = host.shared_service()] { return service->engine_stats(); };
+  options.meter.measure = [isa = host.isa(), n_threads = options.n_threads] {
+    ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kMeasureNiceness);
+    ThreadPool pool(n_threads);  // its threads take over the niceness of this one
+    const uint64_t free_bytes = read_memory_limits().available_bytes / kMeasureMemoryShare;
+    return measure_machine(isa, pool, free_bytes, kMeasureTime);
+  };
+  return std::make_shared<service::Recommender>(std::move(options));
 }
 
 void log_encoders(const service::EmbeddingService& encoders) {
@@ -116,8 +144,11 @@ Result<int> run(const Context& context) {
   options.chats = chats;
   options.pulls = std::make_shared<service::PullJobs>(
       hub_host(), [&settings](const std::string& source, const service::PullCalls& calls) {
-        return pull_by_name(source, {}, {data_folder() + "/models", "", {}}, settings, calls);
+        // Who waits at the page is told within seconds that there is no network.
+        return pull_by_name(source, {.n_ask_tries = 4}, {data_folder() + "/models", "", {}},
+                            settings, calls);
       });
+  options.recommender = make_recommender(settings, *host, of_encoders);
   MARU_ASSIGN_OR_RETURN(
       const auto server,
       api::ApiServer::start(std::move(options), host->shared_service(), accounts, sign_in));

@@ -63,6 +63,11 @@ export const listPulls = () => request<Schemas['PullList']>('GET', '/api/admin/p
 export const startPull = (source: string) => request<Pull>('POST', '/api/admin/pulls', { body: { source } });
 export const stopPull = (pull: string) => request<unknown>('DELETE', `/api/admin/pulls/${id(pull)}`);
 
+export type Recommendation = Schemas['Recommendation'];
+export type Recommendations = Schemas['RecommendationList'];
+export const listRecommendations = (language: string) =>
+  request<Recommendations>('GET', '/api/admin/recommendations', { query: { language } });
+
 export const listPrices = () => request<Schemas['PriceList']>('GET', '/api/admin/prices');
 export const addPrice = (price: Schemas['PriceRequest']) => request<Price>('POST', '/api/admin/prices', { body: price });
 export const addPriceByFormula = (formula: PriceFormula) =>

@@ -8,6 +8,9 @@ import { MarkdownView } from './view';
 afterAll(() => Promise.all([import('./highlight'), import('./typeset')]));
 
 const labels = { copy: 'Copy', code: 'Code', image: 'Image', formula: 'Formula' };
+// Views ask for these and do not wait: they must not come when the page of the tests is gone.
+afterAll(() => Promise.all([import('./highlight'), import('./typeset')]));
+
 const html = (text: string) =>
   parseBlocks(text)
     .map((block) => block.html)
