@@ -77,7 +77,7 @@ const PAGES = {
   'the library': ['/library', async (page) => page.getByText('Guide', { exact: true }).waitFor()],
   'an assistant': [
     '/library',
-    async (page) => page.getByRole('button', { name: /^(Change|바꾸기): Guide$/ }).click(),
+    async (page) => page.getByRole('button', { name: /^(Change|수정): Guide$/ }).click(),
   ],
   'the start with an assistant': [() => `/with/${assistant}`, async (page) => page.getByRole('heading', { name: 'Guide' }).waitFor()],
   'a link to be shared': [

@@ -78,6 +78,11 @@ test('the focus comes back from editing and searching', async () => {
   await page.getByRole('searchbox').fill('words');
   await page.keyboard.press('Escape'); // once, though the field has words
   await isFocused(s.composer(page));
+  await page.goto('/library');
+  await page.getByRole('button', { name: 'Add an assistant' }).click();
+  await isFocused(page.getByRole('textbox', { name: 'Name' })); // not the button that closes
+  await page.getByRole('dialog').getByRole('button', { name: 'Close' }).click();
+  await isFocused(page.getByRole('button', { name: 'Add an assistant' }));
 });
 
 test('a chat that is changed elsewhere while the network is away is caught up with', async () => {
@@ -128,4 +133,25 @@ test('a low window and a long name of a model leave everything within reach', as
   await page.getByRole('heading', { name: 'What shall we work on?' }).waitFor();
   s.assertNoProblems(small);
   await small.context.close();
+});
+
+test('on a slow line a question is there at once, and a chat that is opened says that it comes', async () => {
+  await s.chatWith(server, ['a question', 'an answer'], 'slow line');
+  const page = await s.openPage(person);
+  await s.composer(page).waitFor();
+  let goOn;
+  const held = new Promise((resolve) => (goOn = resolve));
+  await page.route('**/messages', async (route) => (await held, route.continue()));
+  await s.composer(page).fill('on its way');
+  await s.composer(page).press('Enter');
+  await page.getByText('on its way').waitFor();
+  await page.getByText('Waiting for the first word').waitFor();
+  const other = await s.openPage(person);
+  await other.route('**/messages', async (route) => (await held, route.continue()));
+  await s.chatList(other).getByRole('link', { name: 'slow line' }).click();
+  await other.getByText('Loading…').waitFor();
+  goOn();
+  await s.ended(s.answers(page).first());
+  assert.deepEqual(await page.locator('.bubble').allInnerTexts(), ['on its way']);
+  await s.answers(other).first().waitFor();
 });

@@ -6,7 +6,7 @@ import { branchOf, childrenOf, newestLeaf } from '../lib/tree';
 import { t } from '../i18n/index.svelte';
 import { assistants } from './assistants.svelte';
 import { chats } from './chats.svelte';
-import { Entry, merged } from './entry.svelte';
+import { Entry, merged, onItsWay } from './entry.svelte';
 import { models } from './models.svelte';
 import { Opinions } from './opinions.svelte';
 import { pairs } from './pairs.svelte';
@@ -25,7 +25,8 @@ export class Conversation {
   failure = $state.raw<{ question: string; error: unknown } | null>(null);
   // The model that answers beside the chat's own; '': any other; null: none.
   rival = $state<string | null>(null);
-  asked = $state(0); // questions that were sent here
+  pending = $state.raw<Entry | null>(null); // the question that is being sent
+  asked = $state(0); // how many were
   revealed = $state.raw<{ id: string } | null>(null); // the message that one comes to
   readonly opinions = new Opinions();
   #entries = $state.raw(new Map<string, Entry>());
@@ -82,11 +83,13 @@ export class Conversation {
   async send(text: string): Promise<boolean> {
     if (this.isSending || this.running) return false;
     this.isSending = true;
+    this.pending = onItsWay(text);
+    this.asked += 1;
     try {
       const chat = this.chat ?? (await this.#begin());
       const question = await api.addMessage(chat.id, { content: text, parent: this.leaf ?? '' });
       this.#add(question);
-      this.asked += 1;
+      this.pending = null;
       await (this.rival === null ? this.#answer(question.id) : this.#answerTwice(question.id, this.rival));
       return true;
     } catch (error) {
@@ -94,10 +97,10 @@ export class Conversation {
       return false;
     } finally {
       this.isSending = false;
+      this.pending = null;
     }
   }
 
-  // Another answer to the same question, beside those that are there.
   async regenerate(answer: Entry, model?: string): Promise<void> {
     if (answer.parent === null || this.isSending) return;
     void api.addFeedback({ message: answer.id, kind: 'regeneration' }).catch(() => {});
@@ -164,9 +167,7 @@ export class Conversation {
     this.#newModel = model;
     const { chat } = this;
     if (!chat) return;
-    await toasts.trying(async () => {
-      this.chat = await api.changeChat(chat.id, { settings: { ...chat.settings, model } });
-    });
+    await toasts.trying(async () => (this.chat = await api.changeChat(chat.id, { settings: { ...chat.settings, model } })));
   }
 
   async #begin(): Promise<api.Chat> {

@@ -61,6 +61,11 @@ export class Entry {
   }
 }
 
+// A question that is on its way to the server.
+export function onItsWay(content: string): Entry {
+  return new Entry({ id: '', parent: null, role: 'user', model: null, created_at: Date.now(), content, state: 'complete', extra: null } as ChatMessage);
+}
+
 // The messages as the server tells them. Entries that are there stay; of the `ended` ones some may
 // be written again.
 export function merged(before: ReadonlyMap<string, Entry>, data: ChatMessage[], ended: ReadonlySet<Entry>): Map<string, Entry> {
