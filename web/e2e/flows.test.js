@@ -362,6 +362,44 @@ test('a chat is taken along as Markdown and JSON', async () => {
   }
 });
 
+test('a chat is printed whole, in light colours, as the person has folded it', async () => {
+  const words = Array.from({ length: 60 }, (_, i) => [`question ${i}`, `answer ${i} with a [link](https://example.org/${i})`]).flat();
+  const steps = '<think>\nunseen\n</think>\n\n<tool_call>{"name": "f", "arguments": {"a": "seen"}}</tool_call>\n\n```sh\n' + 'x'.repeat(300) + '\n```';
+  const id = await s.chatWith(server, [...words, 'and steps?', steps], 'on paper');
+  const page = await person.context.newPage();
+  await page.addInitScript(() => {
+    localStorage.setItem('maru.theme', 'dark');
+    globalThis.print = () => (globalThis.printed = document.querySelectorAll('main article').length);
+  });
+  await page.goto(`/chat/${id}`);
+  await page.getByRole('button', { name: 'Asked for f' }).click();
+  assert.ok((await page.locator('main article').count()) < words.length);
+  await page.keyboard.press('Control+p');
+  await page.waitForFunction((n) => globalThis.printed === n, words.length + 2);
+  await page.emulateMedia({ media: 'print' });
+  const text = await page.locator('body').innerText();
+  for (const part of ['on paper', 'question 0', 'answer 59', '"a": "seen"', 'Thoughts', 'Nobody ran it']) assert.ok(text.includes(part), part);
+  for (const part of ['unseen', 'New chat', 'Models make mistakes']) assert.ok(!text.includes(part), part);
+  for (const hidden of ['#composer', '.tools', '.code-copy', 'aside']) assert.equal(await page.locator(`${hidden} >> visible=true`).count(), 0, hidden);
+  const look = await page.evaluate(() => ({
+    colour: getComputedStyle(document.body).color,
+    who: getComputedStyle(document.querySelector('.answer'), '::before').content,
+    address: getComputedStyle(document.querySelector('.markdown a'), '::after').content,
+    wide: Math.max(...[...document.querySelectorAll('pre')].map((pre) => pre.scrollWidth - pre.clientWidth)),
+  }));
+  assert.equal(look.colour, 'rgb(34, 33, 30)');
+  assert.match(look.who, /^"Answer · .*20\d\d/);
+  assert.equal(look.address, '" (https://example.org/0)"');
+  assert.ok(look.wide <= 1, `${look.wide} pixels of code are cut off`);
+  await page.emulateMedia({ media: null });
+
+  await page.reload(); // by the browser's own menu
+  await page.getByRole('button', { name: 'Asked for f' }).waitFor();
+  const pdf = await page.pdf({ preferCSSPageSize: true });
+  assert.equal(await page.locator('main article').count(), words.length + 2);
+  assert.ok((pdf.toString('latin1').match(/\/Type \/Page\b/g) ?? []).length > 5);
+});
+
 test('a temporary chat is in no list', async () => {
   const page = await s.openPage(person);
   await page.getByRole('button', { name: 'Temporary' }).click();

@@ -1,4 +1,5 @@
 import './app.css';
+import './styles/print.css';
 import { mount } from 'svelte';
 import App from './App.svelte';
 import { openWithoutNetwork } from './services/offline';

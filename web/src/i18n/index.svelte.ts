@@ -45,8 +45,12 @@ export function percent(share: number): string {
   return new Intl.NumberFormat(current, { style: 'percent' }).format(share);
 }
 
+const dateTimes = new Map<string, Intl.DateTimeFormat>(); // making one takes a while
+
 export function dateTime(time: number): string {
-  return new Intl.DateTimeFormat(current, { dateStyle: 'medium', timeStyle: 'short' }).format(time);
+  let format = dateTimes.get(current);
+  if (!format) dateTimes.set(current, (format = new Intl.DateTimeFormat(current, { dateStyle: 'medium', timeStyle: 'short' })));
+  return format.format(time);
 }
 
 export function duration(ms: number): string {

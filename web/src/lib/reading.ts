@@ -5,6 +5,7 @@ export interface Part {
 }
 
 export const LAST: Part = { count: 40, end: null };
+export const ALL: Part = { count: Infinity, end: null };
 const STEP = 60;
 const BEFORE = 15; // around a message that one comes to
 const AFTER = 30;

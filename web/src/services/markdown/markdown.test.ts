@@ -103,6 +103,12 @@ describe('the view', () => {
     expect(root.querySelector('.code-language')?.textContent).toBe('js');
   });
 
+  it('keeps the sides of columns and the first number of a list', () => {
+    view.update('| a | b |\n|---|--:|\n| 1 | 2 |\n\n3. three', true);
+    expect([...root.querySelectorAll('td')].map((cell) => cell.getAttribute('align'))).toEqual([null, 'right']);
+    expect(root.querySelector('ol')?.getAttribute('start')).toBe('3');
+  });
+
   it('says nothing twice of a plain address', () => {
     view.update('<https://a.example/x> https://b.example', true);
     expect(root.querySelector('.link-host')).toBeNull();

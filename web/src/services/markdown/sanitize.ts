@@ -9,6 +9,7 @@ const CONFIG: Config = {
     ...['pre', 's', 'span', 'strong', 'table', 'tbody', 'td', 'th', 'thead', 'tr', 'ul'],
   ],
   ALLOWED_ATTR: ['class', 'href', 'start', 'align'],
+  ADD_URI_SAFE_ATTR: ['start', 'align'], // no addresses
   ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
