@@ -86,8 +86,8 @@ async function show(texts, title) {
   for (const chat of chats) {
     await page.goto(`/chat/${chat}`);
     await page.locator('article.answer').first().waitFor();
-    for (let i = 0; i < 3 && (await page.locator('.earlier button').count()) > 0; ++i) {
-      await page.locator('.earlier button').click().catch(() => {});
+    for (let i = 0; i < 3 && (await page.locator('.edge button').count()) > 0; ++i) {
+      await page.locator('.edge button').click().catch(() => {});
     }
     const pressed = await page.evaluate(async () => {
       document.querySelectorAll('.step > button[aria-expanded=false]').forEach((button) => button.click());

@@ -33,6 +33,7 @@ export class Conversation {
   #newModel = $state<string | null>(null);
   #newAssistant = $state<string | null>(null);
   #endChanges: () => void;
+  #saving: Promise<unknown> | null = null; // the settings that the next answer is made by
 
   assistant = $derived(this.chat ? (this.chat.settings?.assistant ?? null) : this.#newAssistant);
   branch = $derived(branchOf(this.#entries, this.leaf));
@@ -167,7 +168,7 @@ export class Conversation {
     this.#newModel = model;
     const { chat } = this;
     if (!chat) return;
-    await toasts.trying(async () => (this.chat = await api.changeChat(chat.id, { settings: { ...chat.settings, model } })));
+    await (this.#saving = toasts.trying(async () => (this.chat = await api.changeChat(chat.id, { settings: { ...chat.settings, model } }))));
   }
 
   async #begin(): Promise<api.Chat> {
@@ -188,6 +189,7 @@ export class Conversation {
     this.isSending = true;
     try {
       this.leaf = question;
+      await this.#saving;
       const entry = this.#add(await api.startAnswer(question, settings));
       toasts.announce(t('announce.answering'));
       entry.follow((ended) => this.#onEnded(ended));
