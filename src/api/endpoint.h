@@ -20,6 +20,7 @@
 #include "service/metering.h"
 #include "service/pull_jobs.h"
 #include "service/recommender.h"
+#include "service/server_settings.h"
 #include "service/sign_in.h"
 #include "service/spending_rules.h"
 #include "service/usage_report.h"
@@ -41,6 +42,7 @@ struct ApiContext {
   std::shared_ptr<service::EmbeddingService> encoders;  // null: no vectors, no relevance
   std::shared_ptr<service::PullJobs> pulls;             // null: no models are fetched
   std::shared_ptr<service::Recommender> recommender;    // null: none are recommended
+  std::shared_ptr<service::ServerSettings> settings;    // null: there are none to show
   Metrics metrics;
   std::chrono::milliseconds heartbeat{2'000};
 };

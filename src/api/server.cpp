@@ -179,6 +179,7 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(
   impl->context->encoders = options.encoders;
   impl->context->pulls = options.pulls;
   impl->context->recommender = options.recommender;
+  impl->context->settings = options.settings;
   if (options.chats) {
     options.chats->runs->end_with_credentials_of(impl->context->sign_in);
     const auto count = [weak = std::weak_ptr(impl->context)](const std::string& model,

@@ -16,6 +16,7 @@
 #include "service/metering.h"
 #include "service/pull_jobs.h"
 #include "service/recommender.h"
+#include "service/server_settings.h"
 #include "service/sign_in.h"
 #include "service/usage_report.h"
 
@@ -34,6 +35,7 @@ struct ApiOptions {
   std::shared_ptr<service::EmbeddingService> encoders;  // null: no vectors, no relevance
   std::shared_ptr<service::PullJobs> pulls;             // null: no models are fetched
   std::shared_ptr<service::Recommender> recommender;    // null: none are recommended
+  std::shared_ptr<service::ServerSettings> settings;    // null: there are none to show
 };
 
 class ApiServer {

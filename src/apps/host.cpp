@@ -34,10 +34,10 @@ Result<std::unique_ptr<Host>> Host::start(const Context& context, Prefixes prefi
   service::ModelPoolOptions of_pool;
   of_pool.limits = [other_bytes] { return set_aside(read_memory_limits(), other_bytes); };
   of_pool.logs_loads = served == Served::kAll;
-  host->models_ = std::make_shared<service::ModelPool>(
-      std::make_unique<ModelHost>(settings, location, prefixes, served, *host->engine_,
-                                  host->pool_),
-      of_pool);
+  auto model_host = std::make_unique<ModelHost>(settings, location, prefixes, served,
+                                                *host->engine_, host->pool_);
+  host->model_host_ = model_host.get();
+  host->models_ = std::make_shared<service::ModelPool>(std::move(model_host), of_pool);
   const auto loaded = host->models_->open_and_wait(location.name);
   if (tells) write_stderr("\r\x1b[K");
   if (!loaded) return loaded.error();

@@ -27,6 +27,8 @@ class Host {
   const std::string& model() const { return model_; }        // the default one
   const service::MemoryPlan& plan() const { return plan_; }  // its plan
   kernels::Isa isa() const { return isa_; }
+  // Instead of the settings'. Thread-safe.
+  void set_idle_minutes(uint32_t minutes) { model_host_->set_idle_minutes(minutes); }
 
  private:
   explicit Host(size_t n_threads) : pool_(n_threads) {}
@@ -37,6 +39,7 @@ class Host {
   kernels::Isa isa_ = kernels::Isa::kScalar;
   std::shared_ptr<engine::LocalEngine> engine_;
   std::shared_ptr<service::ModelPool> models_;
+  ModelHost* model_host_ = nullptr;  // of models_
   std::shared_ptr<service::GenerationService> service_;
 };
 

@@ -41,14 +41,6 @@ void use_utf8() {
   if (MB_CUR_MAX == 1) std::setlocale(LC_CTYPE, "C.UTF-8");
 }
 
-LogLevel log_level(const std::string& name) {
-  if (name == "debug") return LogLevel::kDebug;
-  if (name == "warning") return LogLevel::kWarning;
-  if (name == "error") return LogLevel::kError;
-  if (name == "off") return LogLevel::kOff;
-  return LogLevel::kInfo;
-}
-
 std::string wanted_language(const SettingFlags& flags) {
   for (const auto& [key, text] : flags) {
     if (key == "lang") return text;
@@ -62,7 +54,7 @@ int run_command(const CommandBody& body, const service::ConfigSources& sources) 
     report(Phrases(choose_language(wanted_language(sources.flags))), config.error());
     return exit_code(config.error().code);
   }
-  set_log_level(log_level(config->settings().log_level));
+  set_log_level(log_level_of(config->settings().log_level));
   const Phrases say(choose_language(config->settings().lang));
   const auto code = body(Context{*config, say});
   if (code) return *code;

@@ -189,6 +189,14 @@ Ctrl-C 는 답을 멈추거나 입력한 줄을 비웁니다.)"},
      "모델|질문 토큰/s 예측|실측|답 토큰/s 예측|실측"},
     {Message::kRecommendNothing, "No model of the catalogue fits into the memory that is free.",
      "남은 메모리에 들어가는 모델이 목록에 없습니다."},
+    {Message::kSettingIgnored,
+     "{} of the database is ignored: {} (maru config unset {} removes it)",
+     "데이터베이스의 {} 설정은 쓰지 않습니다: {} (maru config unset {} 명령으로 지울 수 있습니다)"},
+    {Message::kSettingsUnread, "The settings in the database can't be read: {}",
+     "데이터베이스의 설정을 읽을 수 없습니다: {}"},
+    {Message::kSettingRemoved,
+     "{} is no longer set in the database. A running server takes that at its next start.",
+     "데이터베이스에서 {} 설정을 지웠습니다. 실행 중인 서버에는 다음 시작 때 적용됩니다."},
 }};
 
 constexpr bool table_is_in_order() {

@@ -96,6 +96,9 @@ enum class Message {
   kRecommendNotes,
   kRecommendCheck,
   kRecommendNothing,
+  kSettingIgnored,
+  kSettingsUnread,
+  kSettingRemoved,
   kCount,
 };
 

@@ -95,6 +95,7 @@ Result<LoadedModel> load_draft_model(const service::Settings& settings, ThreadPo
 ModelHost::ModelHost(service::Settings settings, service::ModelLocation location, Prefixes prefixes,
                      Served served, engine::LocalEngine& engine, ThreadPool& pool)
     : settings_(std::move(settings)),
+      idle_minutes_(settings_.idle_minutes),
       default_(std::move(location)),
       prefixes_(prefixes),
       served_(served),
@@ -170,7 +171,7 @@ std::vector<service::ModelLoader::Listed> ModelHost::list() const {
     service::ModelPolicy policy;
     policy.is_default = place.is_default;
     policy.is_pinned = served_ == Served::kOne;
-    policy.idle_limit = std::chrono::minutes(settings_.idle_minutes);
+    policy.idle_limit = std::chrono::minutes(idle_minutes_.load());
     if (const service::ModelSettings* own = place.settings) {
       policy.aliases = own->aliases;
       policy.is_pinned = policy.is_pinned || own->is_pinned;

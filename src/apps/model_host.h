@@ -2,6 +2,7 @@
 // data folder, loaded into the engine.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -31,6 +32,9 @@ class ModelHost final : public service::ModelLoader {
   ModelHost(service::Settings settings, service::ModelLocation location, Prefixes prefixes,
             Served served, engine::LocalEngine& engine, ThreadPool& pool);
 
+  // Instead of the settings'. Thread-safe.
+  void set_idle_minutes(uint32_t minutes) { idle_minutes_.store(minutes); }
+
   std::vector<Listed> list() const override;
   service::ModelFacts facts(const std::string& name) const override;
   Result<service::ModelLocation> locate(const std::string& name) const override;
@@ -58,6 +62,7 @@ class ModelHost final : public service::ModelLoader {
                    service::MemoryPlan& plan, engine::LocalModel& model, Packing& packing);
 
   const service::Settings settings_;
+  std::atomic<uint32_t> idle_minutes_;
   const service::ModelLocation default_;
   const Prefixes prefixes_;
   const Served served_;

@@ -33,6 +33,14 @@ spdlog::logger& logger() {
 
 void set_log_level(LogLevel level) { logger().set_level(spdlog_level(level)); }
 
+LogLevel log_level_of(std::string_view name) {
+  if (name == "debug") return LogLevel::kDebug;
+  if (name == "warning") return LogLevel::kWarning;
+  if (name == "error") return LogLevel::kError;
+  if (name == "off") return LogLevel::kOff;
+  return LogLevel::kInfo;
+}
+
 void log_line(LogLevel level, std::string_view text) {
   logger().log(spdlog_level(level), "{}", text);
 }

@@ -11,8 +11,10 @@ namespace maru {
 
 enum class LogLevel { kDebug, kInfo, kWarning, kError, kOff };
 
-// The only process-wide state of the log; set once at start.
+// The only process-wide state of the log.
 void set_log_level(LogLevel level);
+// "debug", "info", "warning", "error" and "off"; anything else: kInfo.
+LogLevel log_level_of(std::string_view name);
 void log_line(LogLevel level, std::string_view text);
 
 template <class... Args>

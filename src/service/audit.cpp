@@ -21,14 +21,23 @@ AuditLog::AuditLog(std::shared_ptr<store::Database> database, std::string head_f
     : database_(std::move(database)), head_file_(std::move(head_file)), clock_(std::move(clock)) {}
 
 Status AuditLog::change(const Act& act, const std::function<Status(store::Transaction&)>& work) {
-  store::AuditHead head;
-  const Status written = database_->write([&](store::Transaction& transaction) -> Status {
+  return change([&](store::Transaction& transaction) -> Result<std::optional<Act>> {
     MARU_RETURN_IF_ERROR(work(transaction));
-    MARU_ASSIGN_OR_RETURN(head, store::append_audit(transaction, act, clock_()));
+    return std::optional<Act>(act);
+  });
+}
+
+Status AuditLog::change(const Changing& work) {
+  std::optional<store::AuditHead> head;
+  const Status written = database_->write([&](store::Transaction& transaction) -> Status {
+    head.reset();
+    MARU_ASSIGN_OR_RETURN(const std::optional<Act> act, work(transaction));
+    if (!act) return {};
+    MARU_ASSIGN_OR_RETURN(head, store::append_audit(transaction, *act, clock_()));
     return {};
   });
   MARU_RETURN_IF_ERROR(written);
-  keep_head(head);
+  if (head) keep_head(*head);
   return {};
 }
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,10 @@ class AuditLog {
 
   // Runs `work` and records the act, in one transaction: both or neither.
   Status change(const Act& act, const std::function<Status(store::Transaction&)>& work);
+  // The same where `work` finds out what the act is; none: it changed nothing, and nothing is
+  // recorded.
+  using Changing = std::function<Result<std::optional<Act>>(store::Transaction&)>;
+  Status change(const Changing& work);
   // Records what changes nothing: a login, a refused scope.
   Status record(const Act& act);
 

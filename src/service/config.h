@@ -1,6 +1,6 @@
-// Settings of the program: one table of typed keys (config.cpp), filled from flags, environment
-// (MARU_<KEY>), a TOML file and defaults, in this order of strength. Every value knows its origin.
-// docs/cli.md is the page for users.
+// Settings of the program: one table of typed keys (setting_table.cpp), filled from flags,
+// environment (MARU_<KEY>), a TOML file, the server's database and defaults, in this order of
+// strength. Every value knows its origin. docs/cli.md is the page for users.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "base/result.h"
+#include "service/toml_file.h"
+#include "store/settings.h"
 
 namespace maru::service {
 
@@ -58,18 +60,49 @@ struct Settings {
   std::string lang;                       // of terminal texts: "en", "ko"; empty: by LC_ALL, LANG
 };
 
-// What is known of one key, for help texts and `maru config`.
+// monostate: of no type that a setting has.
+using SettingValue = TomlValue;
+
+enum class SettingKind : uint8_t { kNumber, kText, kChoice, kModel, kList };
+// Where they stand on the page.
+enum class SettingGroup : uint8_t { kModels, kMemory, kSpeed, kSecurity, kPrices, kServer };
+// What the page may do about a key.
+enum class OnPage : uint8_t {
+  kShown,      // nothing
+  kNextStart,  // set it; a running server takes it at its next start
+  kAtOnce,     // set it; a running server takes it at once
+};
+
+// What is known of one key, for help texts, `maru config` and the page.
 struct SettingKey {
   const char* name;  // in the file; MARU_<NAME> in the environment; --<name with dashes> as a flag
   const char* help;  // one line
-  bool is_secret;    // shown masked; never a flag, because every user of a machine sees those
+  SettingKind kind = SettingKind::kText;
+  SettingGroup group = SettingGroup::kServer;
+  OnPage on_page = OnPage::kShown;
+  bool is_secret = false;  // shown masked; never a flag, because every user of a machine sees those
+  uint32_t min = 0, max = 0;              // of numbers
+  std::vector<std::string> choices = {};  // of texts; empty: anything
 };
 
 struct SettingRow {
   std::string name;
-  std::string value;   // as TOML; secrets masked
-  std::string origin;  // "default", "file PATH:LINE", "environment MARU_PORT", "flag --port"
+  std::string value;  // as TOML; secrets masked
+  // "default", "database", "file PATH:LINE", "environment MARU_PORT", "flag --port"
+  std::string origin;
 };
+
+// One that is kept in the database and not in force, and why.
+struct IgnoredSetting {
+  std::string name;
+  std::string reason;
+};
+
+// Whether there is a model of that name for that key; empty: it is not asked.
+using IsModel = std::function<bool(const std::string& key, const std::string& model)>;
+
+inline constexpr const char* kDefaultOrigin = "default";
+inline constexpr const char* kDatabaseOrigin = "database";
 
 struct ConfigSources {
   std::string file;  // --config; empty: $MARU_CONFIG, ./maru.toml or <data folder>/maru.toml
@@ -77,18 +110,28 @@ struct ConfigSources {
   std::function<std::optional<std::string>(const std::string&)> environment;  // null: the process's
 };
 
-// Immutable after load.
 class Config {
  public:
   // Errors: kNotFound (a file named on purpose is not there), kInvalidArgument (an unknown key, a
   // wrong type, a value out of range, with the file's line, the variable or the flag).
   static Result<Config> load(const ConfigSources& sources);
 
+  // Takes what is kept in the database where nothing stronger decides. What is not valid any more
+  // is left aside, never an error: a server starts without it.
+  std::vector<IgnoredSetting> take_stored(const std::vector<store::StoredSetting>& stored,
+                                          const IsModel& is_model);
+
+  // Takes the values and origins of `which` keys from `other`.
+  void copy(const Config& other, const std::function<bool(const SettingKey&)>& which);
+
   const Settings& settings() const { return settings_; }
   // The file that was read; empty if none.
   const std::string& file() const { return file_; }
   // Every key in the table's order.
   std::vector<SettingRow> rows() const;
+  // Of a key of the table; secrets masked.
+  SettingValue value(const std::string& name) const;
+  const std::string& origin(const std::string& name) const;
 
  private:
   friend struct ConfigLoader;
@@ -101,6 +144,8 @@ class Config {
 std::string database_location(const Settings& settings);
 
 const std::vector<SettingKey>& setting_keys();
+// The largest number that may be kept in the database: no more threads than the machine has.
+uint32_t most_stored(const SettingKey& key);
 std::string setting_flag(const std::string& name);         // "kv_type" -> "--kv-type"
 std::string setting_environment(const std::string& name);  // "kv_type" -> "MARU_KV_TYPE"
 

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -19,10 +21,18 @@ class UsageReport {
   // As store::sum_usage.
   Result<std::vector<store::UsageSum>> sum(const store::UsageFilter& filter, int64_t width_ms,
                                            const store::UsageGrouping& grouping) const;
-  const std::string& currency() const { return currency_; }  // "usd"
+  std::string currency() const {  // "usd"
+    const std::lock_guard lock(mutex_);
+    return currency_;
+  }
+  void set_currency(std::string currency) {
+    const std::lock_guard lock(mutex_);
+    currency_ = std::move(currency);
+  }
 
  private:
   std::shared_ptr<store::Database> database_;
+  mutable std::mutex mutex_;
   std::string currency_;
 };
 

@@ -31,6 +31,7 @@
 #include "service/model_pool.h"
 #include "service/pull_jobs.h"
 #include "service/recommender.h"
+#include "service/server_settings.h"
 #include "service/sign_in.h"
 #include "service/usage_report.h"
 #include "text/chat_template.h"
@@ -217,6 +218,24 @@ std::shared_ptr<service::Recommender> make_recommender(
   return std::make_shared<service::Recommender>(std::move(options));
 }
 
+// Of no file, with the scenarios' names for every model. The currency of usage is taken at once.
+Result<std::shared_ptr<service::ServerSettings>> keep_settings(
+    const std::shared_ptr<service::AuditLog>& log, const std::vector<std::string>& models,
+    const std::shared_ptr<service::UsageReport>& usage) {
+  service::ConfigSources sources;
+  sources.file = "/dev/null";
+  sources.environment = [](const std::string&) { return std::optional<std::string>(); };
+  sources.flags = {{"max_waiting", "32"}};
+  MARU_ASSIGN_OR_RETURN(service::Config config, service::Config::load(sources));
+  const auto kept = std::make_shared<service::ServerSettings>(
+      log, std::move(config), [models](const std::string&) { return models; });
+  MARU_RETURN_IF_ERROR(kept->load());
+  if (usage) {
+    kept->on_change([usage](const service::Settings& now) { usage->set_currency(now.currency); });
+  }
+  return kept;
+}
+
 int serve(const std::string& tokenizer_path, const std::map<std::string, std::string>& settings,
           const std::string& database_path) {
   auto file = formats::GgufFile::open(tokenizer_path);
@@ -243,6 +262,9 @@ int serve(const std::string& tokenizer_path, const std::map<std::string, std::st
   }
   models.push_back({"no-template", scripted.context_length, tokenizer, nullptr,
                     tokenizer->end_tokens(), 1'700'000'000});
+
+  std::vector<std::string> names;
+  for (const service::ServedModel& model : models) names.push_back(model.name);
 
   api::ApiOptions options;
   options.http.port = 0;
@@ -277,6 +299,9 @@ int serve(const std::string& tokenizer_path, const std::map<std::string, std::st
   const auto log = std::make_shared<service::AuditLog>(
       *database, std::filesystem::path(database_path).parent_path() / "audit.head");
   const auto accounts = std::make_shared<service::Accounts>(log);
+  const auto kept = keep_settings(log, names, options.usage);
+  if (!kept) return fail(kept.error());
+  options.settings = *kept;
   service::SignInOptions sign_in;
   const auto key = settings.find("key");
   if (key != settings.end()) sign_in.static_keys = {key->second};

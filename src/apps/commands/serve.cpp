@@ -15,12 +15,14 @@
 #include "apps/options.h"
 #include "apps/server_url.h"
 #include "apps/signals.h"
+#include "apps/stored_settings.h"
 #include "apps/terminal.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "kernels/dispatch.h"
 #include "net/access.h"
 #include "service/chat_services.h"
+#include "service/server_settings.h"
 #include "service/sign_in.h"
 
 namespace maru::apps {
@@ -64,6 +66,39 @@ Status say_who_may_come(const Context& context, service::SignIn& sign_in, const 
   log_info("there is no account: a link that makes the first admin is in the terminal");
   write_stdout(context.say(Message::kServeFirstAdmin, url + "/first-admin#" + *token) + "\n");
   return {};
+}
+
+struct Started {
+  std::shared_ptr<service::EmbeddingService> encoders;
+  std::unique_ptr<Host> host;
+};
+
+Result<Started> start_models(const Context& context) {
+  Started started;
+  // First, so that the other models are planned into what they leave.
+  MARU_ASSIGN_OR_RETURN(started.encoders, start_encoders(context.settings()));
+  const uint64_t of_encoders = started.encoders ? started.encoders->memory_bytes() : 0;
+  MARU_ASSIGN_OR_RETURN(started.host,
+                        Host::start(context, Prefixes::kOnDisk, Served::kAll, of_encoders));
+  return started;
+}
+
+// What was set on the page never keeps the server from starting: without it, if not with it.
+Result<Started> start_models(const Context& context, service::ServerSettings& kept) {
+  const service::Config config = kept.in_force();
+  auto started = start_models(Context{config, context.say});
+  if (started || !kept.put_engine_aside(started.error())) return started;
+  const service::Config without = kept.in_force();
+  return start_models(Context{without, context.say});
+}
+
+void take_changes_at_once(service::ServerSettings& kept, Host& host,
+                          const std::shared_ptr<service::UsageReport>& usage) {
+  kept.on_change([&host, usage](const service::Settings& settings) {
+    set_log_level(log_level_of(settings.log_level));
+    host.set_idle_minutes(settings.idle_minutes);
+    usage->set_currency(settings.currency);
+  });
 }
 
 // Every request leaves a row in the database, and limits hold.
@@ -122,22 +157,27 @@ void say_what_next(const Context& context, const Host& host, const std::string& 
 Result<int> run(const Context& context) {
   hold_stop_signals();
   const auto begin = std::chrono::steady_clock::now();
-  const service::Settings& settings = context.settings();
-  MARU_RETURN_IF_ERROR(service::check_static_keys(settings.keys));
+  MARU_RETURN_IF_ERROR(service::check_static_keys(context.settings().keys));
   MARU_ASSIGN_OR_RETURN(const auto database,
-                        service::open_database(service::database_location(settings)));
+                        service::open_database(service::database_location(context.settings())));
   const auto log = std::make_shared<service::AuditLog>(database, audit_head_file());
+  const auto kept = std::make_shared<service::ServerSettings>(log, context.config,
+                                                              model_names(context.settings()));
+  MARU_RETURN_IF_ERROR(kept->load());
+  set_log_level(log_level_of(kept->in_force().settings().log_level));
+  MARU_ASSIGN_OR_RETURN(const auto started, start_models(context, *kept));
+  const auto& host = started.host;
+  const service::Config config = kept->in_force();
+  const service::Settings& settings = config.settings();
   const auto accounts = std::make_shared<service::Accounts>(log);
   const auto sign_in =
       std::make_shared<service::SignIn>(database, accounts, sign_in_options(settings));
   api::ApiOptions options = api_options(settings);
-  // First, so that the other models are planned into what they leave.
-  MARU_ASSIGN_OR_RETURN(options.encoders, start_encoders(settings));
+  options.settings = kept;
+  options.encoders = started.encoders;
   if (options.encoders) log_encoders(*options.encoders);
-  const uint64_t of_encoders = options.encoders ? options.encoders->memory_bytes() : 0;
-  MARU_ASSIGN_OR_RETURN(const auto host,
-                        Host::start(context, Prefixes::kOnDisk, Served::kAll, of_encoders));
   MARU_RETURN_IF_ERROR(meter_requests(settings, database, options));
+  take_changes_at_once(*kept, *host, options.usage);
   // Outlives the server: answers that still run are saved when nobody reads any more.
   MARU_ASSIGN_OR_RETURN(const auto chats, service::ChatServices::start(
                                               database, host->shared_service(), options.metering));

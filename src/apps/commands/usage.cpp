@@ -5,6 +5,7 @@
 #include "apps/books.h"
 #include "apps/command.h"
 #include "apps/options.h"
+#include "apps/stored_settings.h"
 #include "apps/table.h"
 #include "apps/terminal.h"
 #include "service/clock.h"
@@ -110,7 +111,8 @@ std::string draw(const Context& context, const View& view, const std::vector<sto
 Result<int> show(const Context& context, const Wish& wish) {
   MARU_ASSIGN_OR_RETURN(const View view, view_by(wish.by));
   MARU_ASSIGN_OR_RETURN(const auto database, open_books(context));
-  const service::UsageReport report(database, context.settings().currency);
+  MARU_ASSIGN_OR_RETURN(const service::Config config, with_stored_settings(context, *database));
+  const service::UsageReport report(database, config.settings().currency);
   store::UsageFilter filter;
   const int64_t now = service::unix_milliseconds();
   filter.begin = (now / kDay - int64_t{wish.days} + 1) * kDay;

@@ -80,6 +80,13 @@ export const setLimit = (limit: Limit) => request<Limit>('POST', '/api/admin/lim
 export const removeLimit = (limit: Limit) =>
   request<unknown>('DELETE', `/api/admin/limits/${limit.kind}/${id(limit.id)}/${limit.name}`);
 
+export type Setting = Schemas['Setting'];
+export type SettingList = Schemas['SettingList'];
+export type SettingChanges = Schemas['SettingChanges'];
+export const listSettings = () => request<SettingList>('GET', '/api/admin/settings');
+export const changeSettings = (changes: SettingChanges) =>
+  request<SettingList>('PATCH', '/api/admin/settings', { body: changes });
+
 export const listActs = (cursor?: string) =>
   request<Schemas['AuditPage']>('GET', '/api/admin/audit', { query: { cursor, limit: 50 } });
 export const verifyActs = () => request<AuditReport>('GET', '/api/admin/audit/verification');
