@@ -21,8 +21,9 @@ void log_ignored(const IgnoredSetting& ignored) {
 }
 
 bool is_of_engine(const SettingKey& key) {
-  return key.group == SettingGroup::kModels || key.group == SettingGroup::kMemory ||
-         key.group == SettingGroup::kSpeed;
+  return key.on_page == OnPage::kNextStart &&
+         (key.group == SettingGroup::kModels || key.group == SettingGroup::kMemory ||
+          key.group == SettingGroup::kSpeed);
 }
 
 const store::StoredSetting* find_stored(const std::vector<store::StoredSetting>& rows,

@@ -118,16 +118,18 @@ def scripted_server(**settings):
 
 @contextlib.contextmanager
 def real_server(model, *flags, home=None):
-    """`maru serve` as a user starts it, on a free port of loopback. `home`: a data folder to keep."""
+    """`maru serve` as a user starts it, on a free port of loopback. `home`: a data folder to keep.
+    `model`: None where the settings choose."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
         log_path = pathlib.Path(folder) / "log"
         environment = {**os.environ, "MARU_HOME": str(home or folder)}
+        named = [] if model is None else ["--model", model]
         with open(log_path, "wb") as log:
             process = subprocess.Popen(
-                [required("MARU_BINARY"), "serve", "--model", model, "--port", str(port), *flags],
+                [required("MARU_BINARY"), "serve", *named, "--port", str(port), *flags],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

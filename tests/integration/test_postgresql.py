@@ -50,7 +50,7 @@ def test_the_suites_of_the_store_and_of_those_who_use_it_pass_on_postgresql():
     with postgresql(**lax, autovacuum="off") as database:
         suites = {
             "maru_store_test": f"-{ONLY_SQLITE}",
-            "maru_service_test": "Chats*:Runs*:Metering*:SignIn*:Egress*:SpendingRules*",
+            "maru_service_test": "Chats*:Runs*:Metering*:SignIn*:Egress*:SpendingRules*:ServerSettings*",
         }
         done = in_threads([lambda s=s: run_suite(database.url, *s) for s in suites.items()])
         for name, code, output in done:

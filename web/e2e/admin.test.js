@@ -9,7 +9,7 @@ import * as s from './support.js';
 
 const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
 const OWN = ['usage', 'keys', 'sessions'];
-const PARTS = ['people', 'groups', 'projects', 'keys', 'limits', 'models', 'prices', 'usage', 'audit', 'health'];
+const PARTS = ['people', 'groups', 'projects', 'keys', 'limits', 'models', 'prices', 'usage', 'settings', 'audit', 'health'];
 
 let server;
 let browser;
@@ -193,6 +193,38 @@ test('usage, the audit log and the health tell what happened', async () => {
   await s.eventually(async () => /^\d/.test(await figure('Answer tokens/s')), true);
   assert.equal(await figure('Running requests'), '0');
   await page.getByRole('meter', { name: /^Memory of Maru/ }).waitFor();
+  s.assertNoProblems(kim);
+  await page.close();
+});
+
+test('settings: what is set waits for the next start or holds at once, and a flag decides', async () => {
+  const page = await s.openPage(kim, '/admin/settings');
+  const row = (name) => page.getByRole('group', { name, exact: true });
+  const saveAll = () => page.getByRole('button', { name: 'Save', exact: true }).click();
+  await row('Requests that may wait').getByText('Decided by flag --max-waiting').waitFor();
+  assert.equal(await row('Requests that may wait').getByRole('spinbutton').count(), 0);
+  await page.getByRole('cell', { name: '127.0.0.1' }).waitFor(); // only shown
+  await page.getByRole('spinbutton', { name: 'Requests at once' }).fill('4');
+  await page.getByRole('combobox', { name: 'Default model' }).selectOption('echo');
+  await page.getByRole('textbox', { name: 'Currency' }).fill('krw');
+  await page.keyboard.press('Tab');
+  await page.getByText('Not saved yet: Default model, Requests at once, Currency').waitFor();
+  await saveAll();
+  await page.getByText('started again: Default model, Requests at once').waitFor();
+  await row('Requests at once').getByText('now: 16').waitFor();
+  await row('Currency').getByText('set here').waitFor();
+  assert.equal(await page.evaluate(async () => (await (await fetch('/api/me')).json()).currency), 'krw');
+
+  await page.getByRole('combobox', { name: 'Sessions over https only' }).selectOption('on');
+  await saveAll(); // the server refuses, and the row says why
+  await row('Sessions over https only').getByRole('alert').getByText('plain http').waitFor();
+  await page.getByRole('button', { name: 'Discard' }).click();
+  for (const name of ['16: Requests at once', 'chosen by itself: Default model', 'usd: Currency']) {
+    await page.getByRole('button', { name: `Back to ${name}` }).click();
+  }
+  await saveAll();
+  await page.getByText('started again').waitFor({ state: 'detached' });
+  assert.equal(await page.getByRole('spinbutton', { name: 'Requests at once' }).inputValue(), '16');
   s.assertNoProblems(kim);
   await page.close();
 });
