@@ -70,6 +70,7 @@ Status say_who_may_come(const Context& context, service::SignIn& sign_in, const 
 
 struct Started {
   std::shared_ptr<service::EmbeddingService> encoders;
+  uint64_t encoder_bytes = 0;  // of memory
   std::unique_ptr<Host> host;
 };
 
@@ -77,9 +78,9 @@ Result<Started> start_models(const Context& context) {
   Started started;
   // First, so that the other models are planned into what they leave.
   MARU_ASSIGN_OR_RETURN(started.encoders, start_encoders(context.settings()));
-  const uint64_t of_encoders = started.encoders ? started.encoders->memory_bytes() : 0;
-  MARU_ASSIGN_OR_RETURN(started.host,
-                        Host::start(context, Prefixes::kOnDisk, Served::kAll, of_encoders));
+  if (started.encoders) started.encoder_bytes = started.encoders->memory_bytes();
+  MARU_ASSIGN_OR_RETURN(
+      started.host, Host::start(context, Prefixes::kOnDisk, Served::kAll, started.encoder_bytes));
   return started;
 }
 
@@ -188,7 +189,7 @@ Result<int> run(const Context& context) {
         return pull_by_name(source, {.n_ask_tries = 4}, {data_folder() + "/models", "", {}},
                             settings, calls);
       });
-  options.recommender = make_recommender(settings, *host, of_encoders);
+  options.recommender = make_recommender(settings, *host, started.encoder_bytes);
   MARU_ASSIGN_OR_RETURN(
       const auto server,
       api::ApiServer::start(std::move(options), host->shared_service(), accounts, sign_in));
