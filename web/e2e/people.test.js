@@ -24,6 +24,10 @@ test('a wrong password is told, a right one leads to the composer, logging out l
   const page = await s.openPage(person);
   await logIn(page, 'kim', 'not the password');
   await page.getByRole('alert').getByText('The name or the password is wrong.').waitFor();
+  await page.route('**/api/me', (route) => route.fulfill({ status: 401, json: { error: { message: 'no cookie' } } }));
+  await logIn(page, 'kim'); // as if the browser kept no cookie
+  await page.getByText('keeps no cookies').waitFor();
+  await page.unroute('**/api/me');
   await logIn(page, 'kim');
   await s.composer(page).waitFor();
   await s.ask(page, 'hello from kim');

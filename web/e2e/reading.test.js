@@ -127,6 +127,11 @@ test('a low window and a long name of a model leave everything within reach', as
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360);
   await page.keyboard.press('Escape');
   await page.getByRole('button', { name: 'Open the side list' }).click();
+  const close = page.getByRole('navigation').getByRole('button', { name: 'Close the side list' });
+  await isFocused(close);
+  await page.keyboard.press('Escape');
+  await isFocused(page.getByRole('button', { name: 'Open the side list' }));
+  await page.keyboard.press('Enter');
   await s.chatList(page).getByRole('link', { name: 'low' }).click();
   await s.answers(page).first().waitFor();
   await page.getByRole('link', { name: 'New chat' }).click(); // without the sidebar too

@@ -7,6 +7,9 @@ import { setLanguage } from '../i18n/index.svelte';
 
 type State = 'loading' | 'in' | 'out' | 'unreachable';
 
+// The login was right, and the browser has not kept it.
+export class CookieFailure extends Error {}
+
 class Session {
   state = $state<State>('loading');
   user = $state<api.User | null>(null);
@@ -57,8 +60,12 @@ class Session {
   async logIn(name: string, password: string): Promise<void> {
     const { user, csrf_token } = await api.login(name, password);
     await forgetAll(); // somebody else's, perhaps
+    const me = await api.me().catch((error: unknown) => {
+      if (error instanceof ApiFailure && error.status === 401) throw new CookieFailure();
+      return null;
+    });
     this.#enter(user, csrf_token);
-    void api.me().then((me) => this.#know(me)).catch(() => {});
+    if (me) this.#know(me);
   }
 
   async logOut(): Promise<void> {

@@ -17,7 +17,7 @@ class Toasts {
 
   show(text: string, kind: Toast['kind'] = 'info'): void {
     const id = ++this.#last;
-    this.list.push({ id, text, kind });
+    this.list = [...this.list.filter((toast) => toast.text !== text), { id, text, kind }]; // not twice the same
     setTimeout(() => this.dismiss(id), kind === 'error' ? SHOWN_MS * 2 : SHOWN_MS);
   }
 
