@@ -88,8 +88,7 @@ export class Conversation {
     this.asked += 1;
     try {
       const chat = this.chat ?? (await this.#begin());
-      const question = await api.addMessage(chat.id, { content: text, parent: this.leaf ?? '' });
-      this.#add(question);
+      const question = this.#add(await api.addMessage(chat.id, { content: text, parent: this.leaf ?? '' }));
       this.pending = null;
       await (this.rival === null ? this.#answer(question.id) : this.#answerTwice(question.id, this.rival));
       return true;
@@ -126,8 +125,7 @@ export class Conversation {
   // Both the old words and the new stay, as branches.
   async edit(question: Entry, text: string): Promise<void> {
     await toasts.trying(async () => {
-      const edited = await api.editMessage(question.id, text);
-      this.#add(edited);
+      const edited = this.#add(await api.editMessage(question.id, text));
       this.asked += 1;
       await this.#answer(edited.id);
     });
