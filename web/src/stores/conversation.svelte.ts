@@ -21,8 +21,7 @@ export class Conversation {
   problem = $state.raw<unknown>(null); // why the chat can't be shown
   isSending = $state(false);
   leaf = $state<string | null>(null);
-  // The question without an answer, and why it has none.
-  failure = $state.raw<{ question: string; error: unknown } | null>(null);
+  failure = $state.raw<{ question: string; error: unknown } | null>(null); // the question without an answer, and why
   // The model that answers beside the chat's own; '': any other; null: none.
   rival = $state<string | null>(null);
   pending = $state.raw<Entry | null>(null); // the question that is being sent
@@ -161,12 +160,11 @@ export class Conversation {
     if (this.chat) void api.changeChat(this.chat.id, { leaf: winner.id }).catch(() => {});
   }
 
-  async setModel(model: string): Promise<void> {
+  setModel(model: string): void {
     preferences.setModel(model);
     this.#newModel = model;
     const { chat } = this;
-    if (!chat) return;
-    await (this.#saving = toasts.trying(async () => (this.chat = await api.changeChat(chat.id, { settings: { ...chat.settings, model } }))));
+    if (chat) this.#saving = toasts.trying(async () => (this.chat = await api.changeChat(chat.id, { settings: { ...chat.settings, model } })));
   }
 
   async #begin(): Promise<api.Chat> {
