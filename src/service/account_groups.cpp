@@ -152,6 +152,16 @@ Result<std::vector<Project>> Accounts::list_projects() const {
   return projects;
 }
 
+Result<std::vector<Project>> Accounts::list_projects_of(const std::string& user_id) const {
+  std::vector<Project> projects;
+  const Status asked = database_->read([&](auto& transaction) -> Status {
+    MARU_ASSIGN_OR_RETURN(projects, store::list_projects_of(transaction, user_id));
+    return {};
+  });
+  MARU_RETURN_IF_ERROR(asked);
+  return projects;
+}
+
 Result<Project> Accounts::change_project(const std::string& actor, const std::string& id,
                                          const ProjectChange& wish) {
   if (wish.name) MARU_RETURN_IF_ERROR(check_title(*wish.name, "name"));

@@ -95,6 +95,8 @@ class Accounts {
   Result<Project> add_project(const std::string& actor, const std::string& name,
                               const std::string& owner_group_id);
   Result<std::vector<Project>> list_projects() const;
+  // Those that the user's keys may belong to.
+  Result<std::vector<Project>> list_projects_of(const std::string& user_id) const;
   Result<Project> change_project(const std::string& actor, const std::string& id,
                                  const ProjectChange& change);
 

@@ -180,6 +180,16 @@ TEST_F(AccountTables, ProjectsBelongToGroups) {
   EXPECT_FALSE(finds("user_b", "proj_1"));
   EXPECT_TRUE(finds("user_b", "proj_2"));
   EXPECT_FALSE(finds("user_a", "proj_3"));
+  const auto names = [&](const char* user) {
+    std::string text;
+    for (const Project& project :
+         read<std::vector<Project>>([&](Transaction& t) { return list_projects_of(t, user); })) {
+      text += project.name + " ";
+    }
+    return text;
+  };
+  EXPECT_EQ(names("user_a"), "alpha open ");
+  EXPECT_EQ(names("user_b"), "open ");
 }
 
 }  // namespace

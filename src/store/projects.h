@@ -27,6 +27,8 @@ Result<std::optional<Project>> find_project(Transaction& transaction, std::strin
 Result<std::optional<Project>> find_project_of(Transaction& transaction, std::string_view user_id,
                                                std::string_view id);
 Result<std::vector<Project>> list_projects(Transaction& transaction);  // by name
+// All that find_project_of() finds, by name.
+Result<std::vector<Project>> list_projects_of(Transaction& transaction, std::string_view user_id);
 // Writes name, owner_group_id and archived_at. False if there is no such project.
 Result<bool> update_project(Transaction& transaction, const Project& project);
 

@@ -126,10 +126,26 @@ test('an administrator runs the house: accounts, groups, keys, limits, prices', 
 });
 
 test('a key made on the page is used by a real client; a session is ended from another', async () => {
-  const page = await s.openPage(kim, '/settings/keys');
+  const page = await s.openPage(kim, '/admin/projects');
+  for (const [project, group] of [['atlas', 'Everybody'], ['closed', 'readers']]) {
+    await page.getByRole('button', { name: 'Add a project' }).click();
+    await page.getByRole('dialog').getByLabel('Name').fill(project);
+    await page.getByLabel('May be used by').selectOption({ label: group });
+    await save(page);
+    await page.getByRole('row', { name: new RegExp(`^${project} ${group}`) }).waitFor();
+  }
+  await page.getByRole('link', { name: 'API keys' }).click(); // for lee, who is in the group
+  await page.getByRole('button', { name: 'New key' }).click();
+  const project = page.getByRole('dialog').getByLabel('Project');
+  await page.getByLabel('Whose').selectOption({ label: 'lee' });
+  assert.deepEqual(await project.locator('option').allTextContents(), ['No project', 'atlas', 'closed']);
+  await page.keyboard.press('Escape');
+  await page.goto('/settings/keys');
   await page.getByRole('button', { name: 'New key' }).click();
   await page.getByLabel('Name').fill('laptop');
-  await page.keyboard.press('Enter');
+  assert.deepEqual(await project.locator('option').allTextContents(), ['No project', 'atlas']);
+  await project.selectOption('atlas');
+  await page.getByLabel('Name').press('Enter');
   const key = await keyOf(page);
   await page.getByRole('button', { name: 'I have copied it' }).click();
   const home = mkdtempSync(path.join(os.tmpdir(), 'maru-client-'));
@@ -140,6 +156,7 @@ test('a key made on the page is used by a real client; a session is ended from a
   );
   rmSync(home, { recursive: true, force: true });
   assert.match(client.stdout, /The maru is an open hall/, client.stderr);
+  await page.getByRole('row', { name: /^laptop atlas/ }).waitFor();
   await page.getByRole('button', { name: 'Replace the key laptop' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Replace' }).click();
   await page.getByText('Your new key').waitFor();
@@ -157,6 +174,11 @@ test('a key made on the page is used by a real client; a session is ended from a
   await page.getByRole('link', { name: 'Usage' }).click();
   await page.getByLabel('By', { exact: true }).selectOption('model');
   await page.getByRole('row', { name: /^plain [2-9]/ }).waitFor();
+  await page.goto('/admin/usage');
+  await page.getByLabel('By', { exact: true }).selectOption('project');
+  await page.getByRole('row', { name: /^atlas [2-9]/ }).waitFor(); // by both keys
+  await page.getByRole('row', { name: /^No project [1-9]/ }).waitFor();
+  assert.equal(await page.getByRole('row', { name: /^closed/ }).count(), 0);
   s.assertNoProblems(kim);
   await elsewhere.context.close();
   await page.close();

@@ -6,7 +6,7 @@ import * as s from './support.js';
 let server;
 let browser;
 before(async () => {
-  [server, browser] = await Promise.all([s.startServer({ people: ['kim', 'lee'] }), s.startBrowser()]);
+  [server, browser] = await Promise.all([s.startServer({ people: ['kim', 'lee', 'mina'] }), s.startBrowser()]);
 });
 after(async () => {
   await browser?.close();
@@ -68,6 +68,86 @@ test('two people do not see each other', async () => {
   await s.eventually(() => s.chatList(kims).getByRole('link').count(), 0);
   await kim.context.close();
   await lee.context.close();
+});
+
+test('an assistant that is shared with a group is its members\' until it is taken back', async () => {
+  const people = {};
+  for (const name of ['kim', 'lee', 'mina']) {
+    const person = await s.newPerson(browser, server);
+    const page = await s.openPage(person, '/library');
+    await logIn(page, name);
+    await page.getByRole('heading', { name: 'Assistants' }).waitFor();
+    // The API as the page calls it: with the session.
+    const ask = (method, at, body) =>
+      page.evaluate(
+        async ([method, at, body]) => {
+          const { csrf_token } = await (await fetch('/api/me')).json();
+          const headers = { 'Content-Type': 'application/json', 'X-CSRF-Token': csrf_token };
+          const answer = await fetch(at, { method, headers, ...(body ? { body: JSON.stringify(body) } : {}) });
+          return { status: answer.status, ...(await answer.json()) };
+        },
+        [method, at, body],
+      );
+    people[name] = { person, page, ask };
+  }
+  const { kim, lee, mina } = people;
+  const group = await kim.ask('POST', '/api/admin/groups', { name: 'guides' });
+  for (const one of [kim, lee]) {
+    const { user } = await one.ask('GET', '/api/me');
+    await kim.ask('PUT', `/api/admin/groups/${group.id}/members/${user.id}`);
+  }
+
+  await kim.page.reload(); // it learns of its groups
+  await kim.page.getByRole('button', { name: 'Add an assistant' }).click();
+  const form = kim.page.getByRole('dialog');
+  await form.getByRole('textbox', { name: 'Name' }).fill('Guide');
+  await form.getByRole('textbox', { name: 'Instructions' }).fill('Answer as a guide of palaces.');
+  await form.getByRole('combobox', { name: 'Model' }).selectOption('echo');
+  await form.getByRole('combobox', { name: 'Who may use it' }).selectOption('guides');
+  await form.getByRole('button', { name: 'Save' }).click();
+  await kim.page.getByRole('link', { name: 'Chat with Guide' }).waitFor();
+
+  await lee.page.reload();
+  const shared = lee.page.getByRole('list', { name: 'Assistants' }).getByRole('listitem').filter({ hasText: 'Guide' });
+  await shared.getByText('Shared with a group of yours').waitFor();
+  assert.equal(await shared.getByRole('button').count(), 0); // nothing to change
+  await shared.getByRole('link', { name: 'Chat with Guide' }).click();
+  await lee.page.getByRole('heading', { name: 'Guide' }).waitFor();
+  await (await s.ask(lee.page, 'Where do I begin?')).getByText('Answer as a guide of palaces.').waitFor();
+  const { data } = await lee.ask('GET', '/api/assistants');
+  const at = `/api/assistants/${data[0].id}`;
+  assert.deepEqual([data.length, data[0].own], [1, false]);
+  for (const [method, body] of [['PUT', { name: 'Mine' }], ['DELETE']]) {
+    assert.equal((await lee.ask(method, at, body)).status, 404);
+  }
+
+  await mina.page.reload();
+  await mina.page.getByText('No assistants yet.').waitFor();
+  assert.deepEqual((await mina.ask('GET', '/api/assistants')).data, []);
+  assert.equal((await mina.ask('GET', at)).status, 404);
+  await mina.page.goto(`/with/${data[0].id}`); // the address alone opens nothing
+  await s.composer(mina.page).fill('Where do I begin?');
+  await s.composer(mina.page).press('Enter');
+  await mina.page.getByRole('alert').getByText('The assistant of this chat is not there for you').waitFor();
+  assert.ok(!/Guide|palaces/.test(await mina.page.content()));
+
+  await kim.page.getByRole('button', { name: 'Change: Guide' }).click();
+  await form.getByRole('combobox', { name: 'Who may use it' }).selectOption({ label: 'Only me' });
+  await form.getByRole('button', { name: 'Save' }).click();
+  await form.waitFor({ state: 'detached' });
+  await lee.page.goto('/library');
+  await lee.page.getByText('No assistants yet.').waitFor();
+  assert.equal((await lee.ask('GET', at)).status, 404);
+  await lee.page.goBack(); // the chat that was begun with it
+  await s.answers(lee.page).first().waitFor();
+  await s.composer(lee.page).fill('And then?');
+  await s.composer(lee.page).press('Enter');
+  await lee.page.getByRole('button', { name: 'Go on without it' }).click();
+  await s.ended(s.answers(lee.page).nth(1));
+  for (const { person } of Object.values(people)) {
+    s.assertNoProblems(person);
+    await person.context.close();
+  }
 });
 
 test('a session that was ended elsewhere leads to the login, and the words are not lost', async () => {

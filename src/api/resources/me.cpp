@@ -77,6 +77,11 @@ void list_keys(const Call& call) {
   answer_with_list(call, call.context->accounts->list_keys_of(call.identity.user_id), key_json);
 }
 
+void list_projects(const Call& call) {
+  answer_with_list(call, call.context->accounts->list_projects_of(call.identity.user_id),
+                   project_json);
+}
+
 constexpr FieldSpec kKeyFields[] = {{"name", Support::kSupported},
                                     {"scopes", Support::kSupported},
                                     {"project_id", Support::kSupported},
@@ -123,6 +128,7 @@ constexpr Endpoint kEndpoints[] = {
     {"me_key_add", "POST", "/api/me/keys", Run::kWorker, kOwn, add_key},
     {"me_key_rotate", "POST", "/api/me/keys/{key}/rotate", Run::kWorker, kOwn, rotate_key},
     {"me_key_revoke", "DELETE", "/api/me/keys/{key}", Run::kWorker, kOwn, revoke_key},
+    {"me_projects", "GET", "/api/me/projects", Run::kWorker, kOwn, list_projects},
     {"me_sessions", "GET", "/api/me/sessions", Run::kWorker, kOwn, list_sessions},
     {"me_sessions_end", "DELETE", "/api/me/sessions", Run::kWorker, kOwn, end_other_sessions},
     {"me_session_end", "DELETE", "/api/me/sessions/{session}", Run::kWorker, kOwn, end_session},

@@ -3,6 +3,7 @@
 export interface UsageResult {
   model?: string | null;
   user_id?: string | null;
+  project_id?: string | null;
   input_tokens?: number;
   output_tokens?: number;
   input_cached_tokens?: number;

@@ -92,7 +92,7 @@ export const listActs = (cursor?: string) =>
 export const verifyActs = () => request<AuditReport>('GET', '/api/admin/audit/verification');
 export const health = () => request<Health>('GET', '/api/admin/health');
 
-export type UsageGrouping = 'model' | 'user_id' | undefined;
+export type UsageGrouping = 'model' | 'user_id' | 'project_id' | undefined;
 export interface UsageQuestion {
   start: number; // unix seconds
   groupBy?: UsageGrouping;

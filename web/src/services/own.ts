@@ -12,6 +12,8 @@ export const addKey = (key: Schemas['KeyRequest']) => request<Schemas['NewKey']>
 export const rotateKey = (key: string) => request<Schemas['NewKey']>('POST', `/api/me/keys/${id(key)}/rotate`);
 export const revokeKey = (key: string) => request<unknown>('DELETE', `/api/me/keys/${id(key)}`);
 
+export const listProjects = () => request<Schemas['ProjectList']>('GET', '/api/me/projects');
+
 export const listSessions = () => request<Schemas['SessionList']>('GET', '/api/me/sessions');
 export const endSession = (session: string) => request<unknown>('DELETE', `/api/me/sessions/${id(session)}`);
 export const endOtherSessions = () => request<unknown>('DELETE', '/api/me/sessions');

@@ -24,6 +24,13 @@ class Directory {
     return this.groups.filter((group) => group.members.some((one) => one.id === user)).map((group) => group.id);
   }
 
+  // That the person's keys may belong to.
+  projectsOf(user: string): admin.Project[] {
+    const groups = this.groupsOf(user);
+    const isOpen = ({ archived_at, owner_group_id: group }: admin.Project) => archived_at === null && (group === null || groups.includes(group));
+    return this.projects.filter(isOpen);
+  }
+
   putUser(user: admin.User): void {
     const known = this.users.some((one) => one.id === user.id);
     this.users = known ? this.users.map((one) => (one.id === user.id ? user : one)) : [...this.users, user];
