@@ -4,9 +4,6 @@ import { parseBlocks } from './parse';
 import { hostOf, sanitize } from './sanitize';
 import { MarkdownView } from './view';
 
-// What blocks have asked for comes while there is a page for it.
-afterAll(() => Promise.all([import('./highlight'), import('./typeset')]));
-
 const labels = { copy: 'Copy', code: 'Code', image: 'Image', formula: 'Formula' };
 // Views ask for these and do not wait: they must not come when the page of the tests is gone.
 afterAll(() => Promise.all([import('./highlight'), import('./typeset')]));
