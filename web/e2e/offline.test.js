@@ -55,7 +55,7 @@ test('what was opened is read without a network; logging out takes it away', asy
   await s.composer(page).press('Enter');
   await s.eventually(() => s.composer(page).inputValue(), 'words are not lost');
   await page.goto(temporary);
-  await page.getByRole('heading', { name: 'There is no such chat.' }).waitFor();
+  await page.getByRole('heading', { name: "The server can't be reached." }).waitFor();
   assert.equal(await page.getByText('not to be kept').count(), 0);
   const kept = (await keptAnswers(page)).join('\n');
   assert.ok(kept.includes('to be read later') && !kept.includes('not to be kept'));
