@@ -122,8 +122,9 @@ std::optional<service::Role> read_role(ObjectReader& body) {
 }
 
 void refuse_attempts(const Call& call, int64_t seconds) {
-  ApiError error = to_api_error(
-      Error{ErrorCode::kRateLimited, "too many logins have failed", "wait before trying again"});
+  ApiError error = to_api_error(Error{ErrorCode::kRateLimited, "too many logins have failed",
+                                      "wait before trying again", "",
+                                      Reason{"too_many_logins", {{"seconds", seconds}}}});
   error.retry_after_seconds = static_cast<int>(seconds);
   call.fail(error);
 }

@@ -137,7 +137,9 @@ service::ChatSettings parse_settings(ObjectReader& reader) {
   const auto bounded = [&](std::string_view name, size_t max) {
     auto text = reader.string(name);
     if (text && text->size() > max) {
-      reader.wrong_value(name, fmt::format("is longer than {} bytes", max));
+      reader.problems().add(reader.path_of(name), "invalid_value",
+                            fmt::format("'{}' is longer than {} bytes", reader.path_of(name), max),
+                            Reason{"text_too_long", {{"field", std::string(name)}, {"max", max}}});
     }
     return text;
   };

@@ -8,7 +8,8 @@ namespace maru::api {
 namespace {
 
 Error refused(const char* what) {
-  return {ErrorCode::kUnauthenticated, what, "send one header Authorization: Bearer <key>"};
+  return {ErrorCode::kUnauthenticated, what, "send one header Authorization: Bearer <key>", "",
+          Reason{"not_logged_in"}};
 }
 
 std::string_view trim(std::string_view text) {

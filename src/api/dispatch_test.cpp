@@ -69,7 +69,8 @@ TEST(Access, LetsThoseWithoutAnAccountSetUpAndNothingElse) {
 
 TEST(Errors, HaveOpenAisShape) {
   const auto response = error_response(
-      to_api_error(Error{ErrorCode::kRateLimited, "the queue is full", "try again", ""}));
+      to_api_error(Error{ErrorCode::kRateLimited, "the queue is full", "try again", ""}),
+      Shape::kOpenAi);
   EXPECT_EQ(response.status, 429);
   ASSERT_EQ(response.headers.size(), 1u);
   EXPECT_EQ(response.headers[0].name, "Retry-After");

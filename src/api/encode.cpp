@@ -120,7 +120,7 @@ class Encoding : public std::enable_shared_from_this<Encoding> {
   void fail(const ApiError& error, service::Outcome outcome) {
     end();
     close_meter(outcome);
-    net::Response response = error_response(error);
+    net::Response response = error_response(error, Shape::kOpenAi);
     response.headers.insert(response.headers.end(), headers_.begin(), headers_.end());
     writer_.send(std::move(response));
   }

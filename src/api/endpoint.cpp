@@ -14,8 +14,9 @@ void Call::answer(std::string json) const {
 }
 
 void Call::fail(const ApiError& error) const {
-  if (!streams) return writer.send(error_response(error));
-  writer.write("data: " + error_json(error) + "\n\n");
+  const Shape shape = shape_for(request.path);
+  if (!streams) return writer.send(error_response(error, shape));
+  writer.write("data: " + error_json(error, shape) + "\n\n");
   writer.end();
 }
 
@@ -92,25 +93,30 @@ Status check_access(const Access& access, const service::Identity& identity) {
   if (access.who == Who::kAll) return {};
   if (access.who != Who::kCaller && identity.is_anonymous()) {
     if (access.before_accounts) return {};
-    return Error{ErrorCode::kUnauthenticated, "nobody is logged in", "log in to an account first"};
+    return Error{ErrorCode::kUnauthenticated, "nobody is logged in", "log in to an account first",
+                 "", Reason{"not_logged_in"}};
   }
   if (!identity.scopes.has(access.scope)) {
     return Error{ErrorCode::kForbidden,
                  std::string("the API key lacks the scope '") + scope_name(access.scope) + "'",
-                 "use a key that has it"};
+                 "use a key that has it", "",
+                 Reason{"scope_missing", {{"scope", scope_name(access.scope)}}}};
   }
   if (!identity.may_use_feature(access.feature)) {
-    return Error{ErrorCode::kForbidden,
-                 std::string("no group of this account may use '") +
-                     service::feature_name(access.feature) + "'",
-                 "ask an administrator"};
+    return Error{
+        ErrorCode::kForbidden,
+        std::string("no group of this account may use '") + service::feature_name(access.feature) +
+            "'",
+        "ask an administrator", "",
+        Reason{"feature_not_allowed", {{"feature", service::feature_name(access.feature)}}}};
   }
   if (access.who == Who::kCaller) return {};
   const service::Role wanted = access.who == Who::kAdmin     ? service::Role::kAdmin
                                : access.who == Who::kAuditor ? service::Role::kAuditor
                                                              : service::Role::kMember;
   if (!identity.is_person() || identity.role < wanted) {
-    return Error{ErrorCode::kForbidden, "this account may not do that", "ask an administrator"};
+    return Error{ErrorCode::kForbidden, "this account may not do that", "ask an administrator", "",
+                 Reason{"role_missing"}};
   }
   return {};
 }
@@ -119,7 +125,7 @@ Result<std::string> find_model(const Call& call, const std::string& name) {
   const auto found = call.context->service->models().resolve(name);
   if (found && call.identity.may_use_model(*found)) return *found;
   return Error{ErrorCode::kNotFound, "the model '" + name + "' is not served here",
-               "GET /v1/models lists what is", "model"};
+               "GET /v1/models lists what is", "model", Reason{"model_unknown", {{"model", name}}}};
 }
 
 }  // namespace maru::api

@@ -36,7 +36,9 @@ ApiError to_api_error(const Error& error) {
   for (const Row& row : kTable) {
     if (row.error == error.code) found = &row;
   }
-  ApiError result{found->status, found->type, found->code, error.message, error.param, 0};
+  ApiError result{found->status, found->type, found->code, error.message,
+                  error.param,   0,           error.reason};
+  if (result.reason.name.empty()) result.reason.name = error_code_name(error.code);
   if (error.code == ErrorCode::kNotFound && error.param != "model") result.code = "not_found";
   if (!error.hint.empty()) result.message += ": " + error.hint;
   if (found->status == 429 || found->status == 503) result.retry_after_seconds = kRetryAfterSeconds;
@@ -75,17 +77,24 @@ ApiError make_http_error(int status, std::string_view message) {
   return error;
 }
 
-std::string error_json(const ApiError& error) {
+Shape shape_for(std::string_view path) {
+  return path.starts_with("/api/") ? Shape::kWithReason : Shape::kOpenAi;
+}
+
+std::string error_json(const ApiError& error, Shape shape) {
   Json body;
   body["message"] = error.message;
   body["type"] = error.type;
   body["param"] = error.param.empty() ? Json(nullptr) : Json(error.param);
   body["code"] = error.code.empty() ? Json(nullptr) : Json(error.code);
+  if (shape == Shape::kWithReason && !error.reason.name.empty()) {
+    add_reason(body, {.message = "", .reason = error.reason});
+  }
   return dump_json(Json{{"error", std::move(body)}});
 }
 
-net::Response error_response(const ApiError& error) {
-  net::Response response{error.status, error_json(error), "application/json", {}};
+net::Response error_response(const ApiError& error, Shape shape) {
+  net::Response response{error.status, error_json(error, shape), "application/json", {}};
   if (error.retry_after_seconds > 0) {
     response.headers.push_back({"Retry-After", std::to_string(error.retry_after_seconds)});
   }

@@ -1,5 +1,6 @@
 // Errors as clients see them: OpenAI's shape {"error": {message, type, param, code}} and the one
-// table from ErrorCode to status, type and code.
+// table from ErrorCode to status, type and code. Under /api/ they tell their reason too, by which
+// the page finds its words.
 #pragma once
 
 #include <string>
@@ -18,6 +19,7 @@ struct ApiError {
   std::string message;
   std::string param;            // empty: null
   int retry_after_seconds = 0;  // sent as Retry-After if not 0
+  Reason reason = {};           // empty: `code` says it
 };
 
 ApiError to_api_error(const Error& error);
@@ -25,7 +27,10 @@ ApiError to_api_error(const service::Refusal& refusal);
 // For errors that HTTP itself knows (400, 404, 405, 408, 413, 415, 431, 500, 503).
 ApiError make_http_error(int status, std::string_view message);
 
-std::string error_json(const ApiError& error);
-net::Response error_response(const ApiError& error);
+enum class Shape : uint8_t { kOpenAi, kWithReason };
+Shape shape_for(std::string_view path);
+
+std::string error_json(const ApiError& error, Shape shape);
+net::Response error_response(const ApiError& error, Shape shape);
 
 }  // namespace maru::api

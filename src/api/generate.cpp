@@ -86,11 +86,11 @@ class Generation : public std::enable_shared_from_this<Generation> {
 
   void refuse(const ApiError& error) const {
     if (streams_) {
-      writer_.write(sse(error_json(error)));
+      writer_.write(sse(error_json(error, Shape::kOpenAi)));
       writer_.end();
       return;
     }
-    net::Response response = error_response(error);
+    net::Response response = error_response(error, Shape::kOpenAi);
     response.headers.insert(response.headers.end(), headers_.begin(), headers_.end());
     writer_.send(std::move(response));
   }

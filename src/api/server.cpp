@@ -71,9 +71,9 @@ struct ApiServer::Impl {
 
 namespace {
 
-void refuse(const net::ResponseWriter& writer, const ApiError& error,
+void refuse(const net::ResponseWriter& writer, Shape shape, const ApiError& error,
             std::vector<net::Header> headers = {}) {
-  net::Response response = error_response(error);
+  net::Response response = error_response(error, shape);
   std::move(headers.begin(), headers.end(), std::back_inserter(response.headers));
   writer.send(std::move(response));
 }
@@ -108,21 +108,23 @@ Status let_in(const Match& match, Call& call) {
 // Who asks comes before what is asked: paths tell nothing to strangers.
 void serve(const Match& match, Call call) {
   const net::Request& request = call.request;
+  const Shape shape = shape_for(request.path);
   if (const Status status = let_in(match, call); !status) {
-    return refuse(call.writer, to_api_error(status.error()));
+    return refuse(call.writer, shape, to_api_error(status.error()));
   }
   if (!match.endpoint && match.allowed_methods.empty()) {
-    return refuse(call.writer, make_http_error(404, "Invalid URL (" + request.method + " " +
-                                                        request.path + ")"));
+    return refuse(
+        call.writer, shape,
+        make_http_error(404, "Invalid URL (" + request.method + " " + request.path + ")"));
   }
   if (!match.endpoint) {
-    return refuse(call.writer,
+    return refuse(call.writer, shape,
                   make_http_error(405, request.path + " takes " + match.allowed_methods),
                   {{"Allow", match.allowed_methods}});
   }
   const bool has_body = request.method == "POST" || request.method == "PATCH";
   if (has_body && match.endpoint->body == Body::kJson && !is_json(request.header("content-type"))) {
-    return refuse(call.writer, make_http_error(415, "the body must be application/json"));
+    return refuse(call.writer, shape, make_http_error(415, "the body must be application/json"));
   }
   run_guarded(*match.endpoint, call);
 }
@@ -131,9 +133,10 @@ void serve(const Match& match, Call call) {
 
 void ApiServer::Impl::handle(net::Request request, net::ResponseWriter writer) {
   const net::AccessPolicy* const policy = access.load();
-  if (!policy) return refuse(writer, make_http_error(503, "the server is starting"));
+  const Shape shape = shape_for(request.path);
+  if (!policy) return refuse(writer, shape, make_http_error(503, "the server is starting"));
   if (const Status status = policy->check_site(request); !status) {
-    return refuse(writer, to_api_error(status.error()));
+    return refuse(writer, shape, to_api_error(status.error()));
   }
   Match match = find_endpoint(request.method, request.path);
   const net::ResponseWriter held = writer;
@@ -142,8 +145,9 @@ void ApiServer::Impl::handle(net::Request request, net::ResponseWriter writer) {
   if (run == Run::kInline) return serve(match, std::move(call));
   Workers& lane = run == Run::kSlow ? *slow_worker : *workers;
   if (!lane.try_run([match = std::move(match), call = std::move(call)] { serve(match, call); })) {
-    refuse(held, to_api_error(Error{ErrorCode::kRateLimited, "too many requests are waiting",
-                                    "try again in a moment"}));
+    refuse(held, shape,
+           to_api_error(Error{ErrorCode::kRateLimited, "too many requests are waiting",
+                              "try again in a moment", "", Reason{"server_busy"}}));
   }
 }
 
@@ -196,7 +200,7 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(
     return self->workers->try_run(std::move(task));
   };
   options.http.make_error = [](int status, std::string_view message) {
-    return error_response(make_http_error(status, message));
+    return error_response(make_http_error(status, message), Shape::kOpenAi);
   };
   options.http.on_exchange = [self](const net::ExchangeRecord& exchange) {
     self->record(exchange);

@@ -177,7 +177,8 @@ bool wants_csv(const net::Request& request) {
 void answer_usage(const Call& call, UsageKind kind, const std::string& only_user_id) {
   const auto refuse = [&](const Error& error) { call.fail(to_api_error(error)); };
   if (!call.context->usage) {
-    return refuse({ErrorCode::kUnavailable, "this server keeps no record of what is used", ""});
+    return refuse({ErrorCode::kUnavailable, "this server keeps no record of what is used", "", "",
+                   Reason{"usage_off"}});
   }
   const auto query = Query::parse(call.request.query);
   if (!query) return refuse(query.error());

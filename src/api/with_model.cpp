@@ -34,8 +34,8 @@ void go_on(const std::shared_ptr<Waiting>& waiting, const Result<service::ModelU
     }
   };
   if (!context->run_on_worker || !context->run_on_worker(resume)) {
-    waiting->call.fail(to_api_error(
-        Error{ErrorCode::kRateLimited, "too many requests are waiting", "try again in a moment"}));
+    waiting->call.fail(to_api_error(Error{ErrorCode::kRateLimited, "too many requests are waiting",
+                                          "try again in a moment", "", Reason{"server_busy"}}));
   }
 }
 
@@ -49,11 +49,17 @@ void begin_events(const ApiContext& context, const net::ResponseWriter& writer,
                       {context.heartbeat, ": heartbeat\n\n"});
 }
 
+Reason reason_of_model(const std::string& name, const Error& error) {
+  if (!error.reason.name.empty()) return error.reason;
+  return Reason{"model_failed", {{"model", name}, {"why", error.message}}};
+}
+
 ApiError model_error(const std::string& name, const Error& error) {
   ApiError out = to_api_error(error);
   // A model that is not there names the parameter; a file that a model lacks does not.
   const bool is_unknown = error.code == ErrorCode::kNotFound && error.param == "model";
   if (is_unknown || error.code == ErrorCode::kRateLimited) return out;
+  out.reason = reason_of_model(name, error);
   out.status = 503;
   out.type = "server_error";
   out.code = "model_unavailable";
@@ -78,7 +84,8 @@ void with_model(const Call& call, const std::string& name, bool streams, WithMod
     if (const service::ModelUse loaded = models.admit(*found)) return then(call, loaded);
     if (!failed.message.empty()) return call.fail(model_error(*found, failed));
     return call.fail(model_error(*found, {ErrorCode::kUnavailable, "it is being loaded",
-                                          "try again in some seconds, or wait"}));
+                                          "try again in some seconds, or wait", "",
+                                          Reason{"model_loading", {{"model", *found}}}}));
   }
   auto waiting = std::make_shared<Waiting>(Waiting{call, call.context, *found, std::move(then)});
   if (streams && !call.streams) {

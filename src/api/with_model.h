@@ -23,6 +23,9 @@ void with_model(const Call& call, const std::string& name, bool streams, WithMod
 void begin_events(const ApiContext& context, const net::ResponseWriter& writer,
                   std::vector<net::Header> headers = {});
 
+// The error's own, or model_failed.
+Reason reason_of_model(const std::string& name, const Error& error);
+
 // That a model can't be used now: 503 whatever is wrong with it, since the request is not to blame.
 ApiError model_error(const std::string& name, const Error& error);
 

@@ -101,4 +101,12 @@ std::string dump_json(const Json& value) {
   return value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+void add_reason(Json& object, const Error& error) {
+  const Reason& reason = error.reason;
+  object["reason"] = reason.name.empty() ? error_code_name(error.code) : reason.name;
+  for (const Reason::Value& one : reason.values) {
+    std::visit([&](const auto& value) { object["values"][one.name] = value; }, one.value);
+  }
+}
+
 }  // namespace maru

@@ -33,4 +33,8 @@ Result<SortedJson> parse_sorted_json(std::string_view text, const JsonLimits& li
 // Compact text; bytes that are not UTF-8 become U+FFFD, so that output is always valid.
 std::string dump_json(const Json& value);
 
+// Adds "reason" and, if it has any, "values" to an object that tells an error: the error's own
+// reason, or the name of its code ("unavailable").
+void add_reason(Json& object, const Error& error);
+
 }  // namespace maru

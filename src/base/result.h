@@ -3,10 +3,13 @@
 // boundary that calls them and become an Error. Thread-safe as any value type is.
 #pragma once
 
+#include <concepts>
+#include <cstdint>
 #include <string>
 #include <type_traits>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "base/check.h"
 
@@ -28,13 +31,32 @@ enum class ErrorCode {
 // Stable lower-case name, for logs and the wire ("invalid_argument").
 const char* error_code_name(ErrorCode code);
 
+// What a program tells an error by, to say it in its own words and language: a stable name
+// ("name_taken") and the values that belong into the words. docs/api/openapi.json lists them all
+// (ErrorReason); docs/web.md says how a new one gets its words.
+struct Reason {
+  struct Value {
+    std::string name;
+    std::variant<int64_t, double, std::string> value;
+
+    Value(const char* a_name, std::integral auto number)
+        : name(a_name), value(static_cast<int64_t>(number)) {}
+    Value(const char* a_name, double number) : name(a_name), value(number) {}
+    Value(const char* a_name, std::string text) : name(a_name), value(std::move(text)) {}
+  };
+  std::string name = {};  // empty: none of its own; the error's code has to do
+  std::vector<Value> values = {};
+};
+
 // What went wrong and where, with values (`message`), how to mend it (`hint`), and, where the
-// cause is one field of the caller's input, its path (`param`, "messages[0].role").
+// cause is one field of the caller's input, its path (`param`, "messages[0].role"). `reason`: what
+// people can meet has one.
 struct Error {
   ErrorCode code = ErrorCode::kInternal;
   std::string message;
   std::string hint = {};
   std::string param = {};
+  Reason reason = {};
 
   // "message (hint)" on one line, for terminals and logs.
   std::string to_string() const;

@@ -113,7 +113,7 @@ Status LocalEngine::submit(Request request, EventHandler handler) {
     if (stats_.n_waiting + inbox_.size() >= options_.max_waiting) {
       return Error{ErrorCode::kRateLimited,
                    fmt::format("{} requests wait already", options_.max_waiting),
-                   "try again in a moment"};
+                   "try again in a moment", "", Reason{"server_busy"}};
     }
     live_.emplace(id, false);
     inbox_.push_back({std::move(loop), std::move(request), std::move(forgetting)});

@@ -183,7 +183,8 @@ Status ScriptedEngine::submit(Request request, EventHandler handler) {
   {
     const std::lock_guard lock(impl_->mutex);
     if (request.model == "busy" || impl_->plays.size() >= options.max_running) {
-      return Error{ErrorCode::kRateLimited, "the queue is full", "try again in a moment"};
+      return Error{ErrorCode::kRateLimited, "the queue is full", "try again in a moment", "",
+                   Reason{"server_busy"}};
     }
     impl_->plays.push_back(impl_->make_play(std::move(request), std::move(handler)));
   }

@@ -110,13 +110,15 @@ Status AccessPolicy::check_site(const Request& request) const {
   if (!knows_host(request.host, 80)) {
     return Error{ErrorCode::kForbidden, "the Host header names a host this server does not know",
                  "use http://localhost:" + std::to_string(options_.port) +
-                     ", or add the name to allowed_hosts in the configuration"};
+                     ", or add the name to allowed_hosts in the configuration",
+                 "", Reason{"site_unknown"}};
   }
   for (const Header& h : request.headers) {
     if (equal_ignoring_case(h.name, "origin") && !knows_origin(h.value)) {
       return Error{
           ErrorCode::kForbidden, "the Origin header names a site this server does not know",
-          "open the page from this server, or add it to allowed_origins in the configuration"};
+          "open the page from this server, or add it to allowed_origins in the configuration", "",
+          Reason{"site_unknown"}};
     }
   }
   return {};

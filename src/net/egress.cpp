@@ -146,7 +146,8 @@ Result<EgressTarget> EgressList::check(const std::string& url) const {
   if (target.scheme != "https" && !(target.scheme == "http" && is_loopback_name(target.host))) {
     return Error{ErrorCode::kForbidden,
                  fmt::format("{} is not https; nothing was sent", shown_url(url)),
-                 "only a server on this machine may be asked without encryption"};
+                 "only a server on this machine may be asked without encryption", "",
+                 Reason{"egress_not_https"}};
   }
   const uint32_t own_port = target.scheme == "https" ? 443 : 80;
   bool is_listed = false;
@@ -164,7 +165,7 @@ Result<EgressTarget> EgressList::check(const std::string& url) const {
   return Error{ErrorCode::kForbidden,
                fmt::format("{} is not on the list of hosts that may be contacted", place),
                fmt::format("if you trust it, add \"{}\" to the setting egress_hosts", place),
-               "egress_hosts"};
+               "egress_hosts", Reason{"egress_unlisted", {{"host", place}}}};
 }
 
 bool is_public_address(const sockaddr* address) {

@@ -9,7 +9,8 @@ namespace {
 
 Error name_is_taken(const Error& error, const std::string& name) {
   if (error.code != ErrorCode::kConflict || store::conflict_column(error).empty()) return error;
-  return {ErrorCode::kConflict, "the name '" + name + "' is taken", "choose another", "name"};
+  return {ErrorCode::kConflict, "the name '" + name + "' is taken", "choose another", "name",
+          Reason{"name_taken", {{"name", name}}}};
 }
 
 Status need_group(store::Transaction& transaction, const std::string& id) {

@@ -13,11 +13,11 @@ Status check_wish(const KeyWish& wish, int64_t now) {
   MARU_RETURN_IF_ERROR(check_title(wish.name, "name"));
   if (wish.scopes.empty()) {
     return Error{ErrorCode::kInvalidArgument, "a key without a scope is good for nothing", "",
-                 "scopes"};
+                 "scopes", Reason{"key_without_scope"}};
   }
   if (wish.expires_at && *wish.expires_at <= now) {
     return Error{ErrorCode::kInvalidArgument, "the key would have expired already", "",
-                 "expires_at"};
+                 "expires_at", Reason{"key_expires_in_past"}};
   }
   return {};
 }
@@ -69,7 +69,7 @@ Result<NewKey> Accounts::make_key(const std::string& actor, const std::string& u
 Result<NewKey> Accounts::add_key(const Identity& maker, const KeyWish& wish) {
   if (!maker.scopes.has_all(wish.scopes)) {
     return Error{ErrorCode::kForbidden, "a key cannot have a scope that its maker lacks",
-                 "log in, or use a key that has the scope", "scopes"};
+                 "log in, or use a key that has the scope", "scopes", Reason{"key_scope_too_wide"}};
   }
   return make_key(maker.user_id, maker.user_id, wish, "");
 }
@@ -122,13 +122,14 @@ Result<NewKey> Accounts::replace_key(const std::string& actor,
   MARU_RETURN_IF_ERROR(asked);
   if (!old) return not_found("key");
   if (old->revoked_at || (old->expires_at && *old->expires_at <= clock_())) {
-    return Error{ErrorCode::kConflict, "the key is revoked or has expired", "make a new key"};
+    return Error{ErrorCode::kConflict, "the key is revoked or has expired", "make a new key", "",
+                 Reason{"key_ended"}};
   }
   const std::optional<Scopes> scopes = Scopes::parse(old->scopes);
   if (!scopes) return Error{ErrorCode::kCorrupt, "the key has a scope that is not known"};
   if (most && !most->has_all(*scopes)) {
     return Error{ErrorCode::kForbidden, "a key cannot have a scope that its maker lacks",
-                 "log in, or use a key that has the scope"};
+                 "log in, or use a key that has the scope", "", Reason{"key_scope_too_wide"}};
   }
   return make_key(actor, old->user_id, {old->name, *scopes, old->project_id, old->expires_at}, id);
 }

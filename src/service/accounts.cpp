@@ -29,7 +29,8 @@ Status check_language(const std::string& language) {
 
 Error name_is_taken(const Error& error, const std::string& name) {
   if (error.code != ErrorCode::kConflict) return error;
-  return {ErrorCode::kConflict, "the name '" + name + "' is taken", "choose another", "name"};
+  return {ErrorCode::kConflict, "the name '" + name + "' is taken", "choose another", "name",
+          Reason{"name_taken", {{"name", name}}}};
 }
 
 Result<User> user_or_error(const Result<std::optional<User>>& found) {
@@ -66,7 +67,8 @@ Result<std::string> check_user_name(const std::string& name) {
       lower.find_first_not_of(kAllowed) != std::string::npos) {
     return Error{ErrorCode::kInvalidArgument,
                  fmt::format("a user's name has 1 to {} of a-z, 0-9 and .-_@+", kMaxNameBytes),
-                 "the display name may be any text", "name"};
+                 "the display name may be any text", "name",
+                 Reason{"user_name_bad", {{"max", kMaxNameBytes}}}};
   }
   return lower;
 }
@@ -75,11 +77,12 @@ Status check_title(const std::string& title, const std::string& param) {
   if (!title.empty() && title.size() <= kMaxTitleBytes && is_one_line(title)) return {};
   return Error{ErrorCode::kInvalidArgument,
                fmt::format("'{}' must be one line of 1 to {} bytes", param, kMaxTitleBytes), "",
-               param};
+               param, Reason{"line_bad", {{"field", param}, {"max", kMaxTitleBytes}}}};
 }
 
 Error not_found(const std::string& what) {
-  return {ErrorCode::kNotFound, "there is no such " + what};
+  return {ErrorCode::kNotFound, "there is no such " + what, "", "",
+          Reason{"gone", {{"what", what}}}};
 }
 
 Accounts::Accounts(std::shared_ptr<AuditLog> log, Clock clock)
@@ -163,7 +166,8 @@ Result<User> Accounts::change_user(const std::string& actor, const std::string& 
     MARU_ASSIGN_OR_RETURN(const int64_t n_admins, store::count_admins(transaction));
     if (n_admins == 0 && (wish.role || wish.disabled)) {
       return Error{ErrorCode::kConflict, "nobody would be an admin any more",
-                   "make somebody else an admin first", wish.role ? "role" : "disabled"};
+                   "make somebody else an admin first", wish.role ? "role" : "disabled",
+                   Reason{"last_admin"}};
     }
     if (wish.password || user.disabled_at) {
       MARU_RETURN_IF_ERROR(store::end_sessions_of(transaction, id, ""));

@@ -29,7 +29,7 @@ Status check_branch(const std::vector<Message>& branch) {
   for (const Message& message : branch) {
     if (message.state != "running") continue;
     return Error{ErrorCode::kConflict, "the branch is still being written",
-                 "wait for the answer, or stop it"};
+                 "wait for the answer, or stop it", "", Reason{"chat_being_written"}};
   }
   return {};
 }
@@ -65,7 +65,8 @@ Result<std::string> choose_model(const GenerationService& generation, const Iden
     }
   }
   return Error{ErrorCode::kNotFound, "the model '" + wanted + "' is not served here",
-               "GET /v1/models lists what is", "model"};
+               "GET /v1/models lists what is", "model",
+               wanted.empty() ? Reason{"no_model"} : Reason{"model_unknown", {{"model", wanted}}}};
 }
 
 Result<AnswerSettings> read_answer_settings(store::Transaction& t, const Identity& identity,
@@ -138,7 +139,8 @@ Result<Order> make_order(const GenerationService& generation, Metering* metering
   const ModelUse model = generation.models().use(request.model);
   if (model == nullptr) {
     return Error{ErrorCode::kUnavailable, "the model '" + request.model + "' is not loaded",
-                 "try again in a moment", "model"};
+                 "try again in a moment", "model",
+                 Reason{"model_not_loaded", {{"model", request.model}}}};
   }
   if (metering != nullptr) {
     Limits& limits = metering->limits();

@@ -9,8 +9,8 @@
 namespace maru::service {
 namespace {
 
-Error unusable(std::string what, const char* hint) {
-  return {ErrorCode::kInvalidArgument, std::move(what), hint, "files"};
+Error unusable(std::string what, const char* hint, Reason reason) {
+  return {ErrorCode::kInvalidArgument, std::move(what), hint, "files", std::move(reason)};
 }
 
 // `n_left`: bytes that may still be read.
@@ -24,12 +24,14 @@ Result<std::string> text_of_file(store::Transaction& t, const std::string& owner
   if (n_left < 0) {
     return unusable(fmt::format("the files of this branch are larger than {} bytes together",
                                 kMaxAttachedBytes),
-                    "attach fewer, or parts of them");
+                    "attach fewer, or parts of them",
+                    Reason{"attached_too_big", {{"max", kMaxAttachedBytes}}});
   }
   MARU_ASSIGN_OR_RETURN(const auto content, store::read_file(t, owner, id));
   if (!content || !utf8_is_valid(*content) || content->find('\0') != std::string::npos) {
     return unusable(fmt::format("the file {} holds no UTF-8 text", quoted),
-                    "only files of text can be read for now");
+                    "only files of text can be read for now",
+                    Reason{"file_no_text", {{"name", name}}});
   }
   return fmt::format("<file name={}>\n{}\n</file>\n", quoted, *content);
 }

@@ -15,7 +15,7 @@ Status check_message(const ImportedMessage& message, size_t place) {
   MARU_RETURN_IF_ERROR(check_length(message.model, 0, kMaxTitleCharacters, "model"));
   if (!message.parent || *message.parent < place) return {};
   return Error{ErrorCode::kInvalidArgument, "a message has to come behind its parent",
-               "send parents first", path + ".parent"};
+               "send parents first", path + ".parent", Reason{"import_broken"}};
 }
 
 Status check_chat(const ImportedChat& wish) {
@@ -24,12 +24,13 @@ Status check_chat(const ImportedChat& wish) {
   if (n == 0 || n > kMaxMessagesOfChat) {
     return Error{ErrorCode::kInvalidArgument,
                  fmt::format("a chat has 1 to {} messages, not {}", kMaxMessagesOfChat, n),
-                 "split it", "messages"};
+                 "split it", "messages",
+                 Reason{"import_size", {{"max", kMaxMessagesOfChat}, {"n", n}}}};
   }
   for (size_t i = 0; i < n; ++i) MARU_RETURN_IF_ERROR(check_message(wish.messages[i], i));
   if (!wish.leaf || *wish.leaf < n) return {};
   return Error{ErrorCode::kInvalidArgument, "the leaf is none of the messages",
-               "send the place of one", "leaf"};
+               "send the place of one", "leaf", Reason{"import_broken"}};
 }
 
 }  // namespace

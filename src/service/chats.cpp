@@ -28,7 +28,7 @@ size_t count_characters(const std::string& text) {
 
 Error bad_cursor() {
   return {ErrorCode::kInvalidArgument, "the cursor is none of this list",
-          "send what the field next of the page before says", "cursor"};
+          "send what the field next of the page before says", "cursor", Reason{"list_changed"}};
 }
 
 // A place in a list as text: "<milliseconds>.<id>".
@@ -53,7 +53,7 @@ Status check_tags(const std::vector<std::string>& tags) {
   if (tags.size() > kMaxTags) {
     return Error{ErrorCode::kInvalidArgument,
                  fmt::format("{} tags are more than {}", tags.size(), kMaxTags), "take some away",
-                 "tags"};
+                 "tags", Reason{"too_many", {{"what", "tags"}, {"max", kMaxTags}}}};
   }
   for (const std::string& tag : tags) {
     MARU_RETURN_IF_ERROR(check_length(tag, 1, kMaxTagCharacters, "tags"));
@@ -116,7 +116,7 @@ std::string owner_of(const Identity& identity) {
 
 Error no_such(const char* what, const std::string& id) {
   return {ErrorCode::kNotFound, fmt::format("there is no {} '{}'", what, id),
-          "it may have been deleted", what};
+          "it may have been deleted", what, Reason{"gone", {{"what", what}}}};
 }
 
 Status check_length(const std::string& text, size_t min, size_t max, const char* param) {
@@ -125,7 +125,8 @@ Status check_length(const std::string& text, size_t min, size_t max, const char*
   return Error{
       ErrorCode::kInvalidArgument,
       fmt::format("'{}' must have {} to {} characters and no zero, not {}", param, min, max, n),
-      "change it", param};
+      "change it", param,
+      Reason{"text_length", {{"field", param}, {"min", min}, {"max", max}, {"n", n}}}};
 }
 
 std::string title_of(const std::string& content) {
@@ -237,7 +238,8 @@ Result<Folder> Chats::add_folder(const std::string& owner, const std::string& na
     MARU_ASSIGN_OR_RETURN(const auto all, store::list_folders(t, owner));
     if (all.size() >= kMaxFolders) {
       return Error{ErrorCode::kConflict, fmt::format("there are {} folders", all.size()),
-                   "remove some first"};
+                   "remove some first", "",
+                   Reason{"too_many", {{"what", "folders"}, {"max", all.size()}}}};
     }
     return store::add_folder(t, folder);
   }));
@@ -285,9 +287,9 @@ Result<Message> Chats::insert(const std::string& owner, Message message) {
         MARU_ASSIGN_OR_RETURN(Chat chat, find_or_fail(t, owner, message.chat_id));
         MARU_ASSIGN_OR_RETURN(const size_t n, store::count_messages(t, owner, chat.id));
         if (n >= kMaxMessagesOfChat) {
-          return Error{ErrorCode::kConflict,
-                       fmt::format("the chat has {} messages", kMaxMessagesOfChat),
-                       "go on in a new one"};
+          return Error{
+              ErrorCode::kConflict, fmt::format("the chat has {} messages", kMaxMessagesOfChat),
+              "go on in a new one", "", Reason{"chat_full", {{"max", kMaxMessagesOfChat}}}};
         }
         Message added = message;
         MARU_ASSIGN_OR_RETURN(added.seq, store::add_message(t, owner, added));
@@ -323,7 +325,8 @@ Result<Message> Chats::edit_message(const std::string& owner, const std::string&
   MARU_RETURN_IF_ERROR(check_length(content, 0, kMaxMessageCharacters, "content"));
   MARU_ASSIGN_OR_RETURN(Message message, find_message(owner, id));
   if (message.state == "running") {
-    return Error{ErrorCode::kConflict, "the answer is still being written", "stop it first"};
+    return Error{ErrorCode::kConflict, "the answer is still being written", "stop it first", "",
+                 Reason{"chat_being_written"}};
   }
   message.content = content;
   message.state = "complete";

@@ -45,7 +45,7 @@ Result<std::vector<text::TokenId>> chat_tokens(const ServedModel& model,
   begin_with_bos(*model.tokenizer, tokens);
   if (tokens.empty()) {
     return Error{ErrorCode::kInvalidArgument, "the chat template made an empty prompt",
-                 "send at least one message", "messages"};
+                 "send at least one message", "messages", Reason{"nothing_to_answer"}};
   }
   return tokens;
 }
@@ -93,7 +93,8 @@ Result<uint32_t> answer_budget(uint64_t context, size_t n_prompt,
                  fmt::format("This model's maximum context length is {} tokens. However, you "
                              "requested {}.",
                              context, counts),
-                 fmt::format("shorten the {} or lower max_tokens", param), param};
+                 fmt::format("shorten the {} or lower max_tokens", param), param,
+                 Reason{"context_full", {{"context", context}, {"needed", n_prompt + wanted}}}};
   }
   return max_tokens ? *max_tokens : static_cast<uint32_t>(context - n_prompt);
 }
@@ -188,7 +189,7 @@ Result<std::vector<text::RenderedPiece>> GenerationService::render_chat(
                  fmt::format("model \"{}\" has no chat template, so it can't chat", model.name),
                  "use completions, or name a template in the setting default_chat_template "
                  "(chatml, plain or a file)",
-                 "messages"};
+                 "messages", Reason{"no_chat_template", {{"model", model.name}}}};
   }
   text::TemplateInput input;
   input.messages = prompt.messages.get();
@@ -219,12 +220,13 @@ Result<PreparedRequest> GenerationService::prepare(GenerationRequest request) co
   if (model == nullptr && !impl_->models->resolve(request.model)) {
     return Error{ErrorCode::kNotFound,
                  fmt::format("The model '{}' does not exist here", request.model),
-                 "the list of models says what is served", "model"};
+                 "the list of models says what is served", "model",
+                 Reason{"model_unknown", {{"model", request.model}}}};
   }
   if (model == nullptr) {
-    return Error{ErrorCode::kUnavailable,
-                 fmt::format("the model '{}' is not loaded", request.model),
-                 "try again in a moment", "model"};
+    return Error{
+        ErrorCode::kUnavailable, fmt::format("the model '{}' is not loaded", request.model),
+        "try again in a moment", "model", Reason{"model_not_loaded", {{"model", request.model}}}};
   }
   const bool is_chat = std::holds_alternative<ChatPrompt>(request.prompt);
   MARU_ASSIGN_OR_RETURN(std::vector<text::TokenId> tokens,

@@ -59,7 +59,7 @@ std::string upper(std::string_view text) {
 
 Error strange(const std::string& what) {
   return {ErrorCode::kCorrupt, fmt::format("the hub's answer makes no sense: {}", what),
-          "is HF_ENDPOINT the address of a Hugging Face hub?"};
+          "is HF_ENDPOINT the address of a Hugging Face hub?", "", Reason{"hub_strange"}};
 }
 
 std::string text_or_empty(const Json& object, const char* key) {
@@ -165,16 +165,18 @@ Result<const HubFile*> choose_gguf(const std::vector<const HubFile*>& files, con
       "choose one with --file PATH or a quantisation behind the name (:Q8_0); there are: " +
       names_of(files);
   if (fitting.empty()) {
-    return Error{ErrorCode::kNotFound, "no GGUF file of the repository is what you want", hint};
+    return Error{ErrorCode::kNotFound, "no GGUF file of the repository is what you want", hint, "",
+                 Reason{"hub_no_such_file", {{"files", names_of(files)}}}};
   }
   if (is_split(fitting.front()->path)) {
     return Error{ErrorCode::kInvalidArgument,
                  fmt::format("{} is one part of a file that was split, which Maru does not read",
                              fitting.front()->path),
-                 hint};
+                 hint, "", Reason{"hub_split_file", {{"file", fitting.front()->path}}}};
   }
   return Error{ErrorCode::kInvalidArgument,
-               fmt::format("several GGUF files fit: {}", names_of(fitting)), hint};
+               fmt::format("several GGUF files fit: {}", names_of(fitting)), hint, "",
+               Reason{"hub_several_files", {{"files", names_of(fitting)}}}};
 }
 
 void add_papers(const HubAnswer& answer, FileChoice& choice) {
@@ -209,7 +211,8 @@ Result<FileChoice> choose_folder(const HubAnswer& answer) {
                         : !has_config ? "config.json"
                                       : "tokenizer.json";
   return Error{ErrorCode::kNotFound, fmt::format("the repository lacks {}", missing),
-               "many models have a second repository with GGUF files, named ...-GGUF"};
+               "many models have a second repository with GGUF files, named ...-GGUF", "",
+               Reason{"hub_no_weights", {{"missing", missing}}}};
 }
 
 }  // namespace
@@ -235,7 +238,7 @@ Result<HubName> parse_hub_name(const std::string& text) {
     return Error{ErrorCode::kInvalidArgument, fmt::format("\"{}\" names no model of a hub", text),
                  "a name is organisation/model, then :quantisation and @revision if you want: "
                  "Qwen/Qwen3-4B-GGUF:Q4_K_M@main; 'maru recommend' lists short names",
-                 "name"};
+                 "name", Reason{"hub_name_bad", {{"name", text}}}};
   }
   name.repository = rest;
   return name;

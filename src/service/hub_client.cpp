@@ -62,7 +62,8 @@ std::optional<ContentRange> parse_content_range(std::string_view text) {
 
 Error lies(const std::string& path, const std::string& what) {
   return {ErrorCode::kCorrupt, fmt::format("{}: {}", path, what),
-          "nothing of it was kept as a model; try again later, or another hub"};
+          "nothing of it was kept as a model; try again later, or another hub", "",
+          Reason{"hub_file_wrong", {{"file", path}}}};
 }
 
 // One file on its way, shared by the connections that fetch it.
@@ -199,7 +200,8 @@ class Download {
                   fmt::format("the hub lists {} bytes, the server has {}", to_.size(), total));
     }
     if (head.status == 200 && span.begin != 0) {
-      return Error{ErrorCode::kConflict, file_.path + " changed since its first part was fetched"};
+      return Error{ErrorCode::kConflict, file_.path + " changed since its first part was fetched",
+                   "", "", Reason{"hub_file_changed", {{"file", file_.path}}}};
     }
     if (head.status == 200) {
       is_sequential_ = span.end != to_.size();
@@ -230,7 +232,7 @@ Result<HubClient> HubClient::create(HubOptions options) {
   while (options.endpoint.ends_with('/')) options.endpoint.pop_back();
   if (!is_visible_ascii(options.token)) {
     return Error{ErrorCode::kInvalidArgument, "HF_TOKEN holds characters that no token has",
-                 "copy it again from the hub's settings"};
+                 "copy it again from the hub's settings", "", Reason{"hub_token_bad"}};
   }
   MARU_RETURN_IF_ERROR(options.egress.check(options.endpoint));
   return HubClient(std::move(options));

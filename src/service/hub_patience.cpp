@@ -27,22 +27,25 @@ Error refused(int status, const std::string& what, bool has_token) {
       return {ErrorCode::kUnauthenticated,
               fmt::format("the hub wants to know who asks for {} (status 401)", what),
               has_token ? "HF_TOKEN is not valid any more, or the name is wrong"
-                        : "check the name; a private or gated model needs HF_TOKEN"};
+                        : "check the name; a private or gated model needs HF_TOKEN",
+              "", Reason{"hub_login", {{"what", what}}}};
     case 403:
       return {ErrorCode::kForbidden, fmt::format("the hub refuses {} (status 403)", what),
               has_token ? "accept the model's terms on its page with the account of HF_TOKEN"
-                        : "accept the model's terms on its page, then set HF_TOKEN"};
+                        : "accept the model's terms on its page, then set HF_TOKEN",
+              "", Reason{"hub_gated", {{"what", what}}}};
     case 404:
     case 410:
       return {ErrorCode::kNotFound, fmt::format("the hub has no {} (status {})", what, status),
-              "check the name and the revision"};
+              "check the name and the revision", "", Reason{"hub_missing", {{"what", what}}}};
     case 429:
       return {ErrorCode::kRateLimited, fmt::format("the hub is asked too often for {}", what),
-              "try again later; the pull goes on where it was"};
+              "try again later; the pull goes on where it was", "", Reason{"hub_busy"}};
     default:
       return {ErrorCode::kUnavailable,
               fmt::format("the hub answered status {} for {}", status, what),
-              "try again later; the pull goes on where it was"};
+              "try again later; the pull goes on where it was", "",
+              Reason{"hub_failed", {{"status", status}}}};
   }
 }
 
@@ -53,7 +56,10 @@ Attempt judge(const Result<net::ClientResponse>& response, const std::string& wh
   if (!response) {
     Error error = response.error();
     const bool may_retry = error.code == ErrorCode::kUnavailable;
-    if (may_retry) error.hint = "is there a network? The pull goes on where it was";
+    if (may_retry) {
+      error.hint = "is there a network? The pull goes on where it was";
+      error.reason = Reason{"hub_unreachable", {{"why", error.message}}};
+    }
     return {std::move(error), may_retry, {}};
   }
   if (response->is_stopped) return {Error{ErrorCode::kUnavailable, "stopped"}, false, {}};

@@ -72,12 +72,12 @@ int64_t begin_of(std::chrono::year_month month) {
 }
 
 Refusal refuse(LimitName name, const std::string& who, const std::string& message,
-               int64_t retry_after_ms) {
+               int64_t retry_after_ms, Reason reason) {
   const bool is_quota = name == LimitName::kTokensPerMonth || name == LimitName::kMoneyPerMonth;
   Refusal refusal;
-  refusal.error = {ErrorCode::kRateLimited,
-                   fmt::format("{} (limit {} of {})", message, limit_name(name), who),
-                   is_quota ? "an admin can raise the limit" : "try again later"};
+  refusal.error = {
+      ErrorCode::kRateLimited, fmt::format("{} (limit {} of {})", message, limit_name(name), who),
+      is_quota ? "an admin can raise the limit" : "try again later", "", std::move(reason)};
   if (is_quota) {
     refusal.type = refusal.code = "insufficient_quota";
   } else {
@@ -92,8 +92,10 @@ Refusal refuse(LimitName name, const std::string& who, const std::string& messag
 
 class Limits::Account {
  public:
-  Account(std::string a_name, const Rules& some_rules)
-      : name(std::move(a_name)), rules(some_rules) {}
+  Account(const Subject& subject, const Rules& some_rules)
+      : kind(subject_kind_name(subject.first)),
+        name(fmt::format("{} {}", kind, subject.second)),
+        rules(some_rules) {}
 
   std::optional<int64_t> limit(LimitName which) const { return rules[static_cast<size_t>(which)]; }
 
@@ -115,6 +117,7 @@ class Limits::Account {
   std::optional<Refusal> check_use(int64_t tokens, int64_t cost, int64_t now) const;
   std::optional<Refusal> check_request(int64_t now) const;
 
+  const char* const kind;
   const std::string name;  // "user user_abc"
   Rules rules;
   Window minute_requests, minute_tokens;
@@ -129,12 +132,16 @@ std::optional<Refusal> Limits::Account::check_request(int64_t now) const {
     return refuse(
         LimitName::kRequestsPerMinute, name,
         fmt::format("Rate limit reached for requests per min: Limit {}, Used {}", *most, used),
-        minute_requests.wait_ms(now, *most - 1));
+        minute_requests.wait_ms(now, *most - 1),
+        Reason{"limit_requests",
+               {{"who", kind},
+                {"limit", *most},
+                {"again", now + minute_requests.wait_ms(now, *most - 1)}}});
   }
   if (const auto most = limit(LimitName::kStreams); most && n_streams + 1 > *most) {
     return refuse(LimitName::kStreams, name,
                   fmt::format("Too many answers run at the same time: Limit {}", *most),
-                  kStreamRetryMs);
+                  kStreamRetryMs, Reason{"limit_streams", {{"who", kind}, {"limit", *most}}});
   }
   return std::nullopt;
 }
@@ -143,11 +150,16 @@ std::optional<Refusal> Limits::Account::check_use(int64_t tokens, int64_t cost, 
   if (const auto most = limit(LimitName::kTokensPerMinute)) {
     const int64_t used = minute_tokens.used(now);
     if (used + tokens > *most) {
-      return refuse(LimitName::kTokensPerMinute, name,
-                    fmt::format("Rate limit reached for tokens per min: Limit {}, Used {}, "
-                                "Requested {}",
-                                *most, used, tokens),
-                    minute_tokens.wait_ms(now, std::max<int64_t>(0, *most - tokens)));
+      const int64_t wait = minute_tokens.wait_ms(now, std::max<int64_t>(0, *most - tokens));
+      return refuse(
+          LimitName::kTokensPerMinute, name,
+          fmt::format("Rate limit reached for tokens per min: Limit {}, Used {}, "
+                      "Requested {}",
+                      *most, used, tokens),
+          wait,
+          tokens > *most
+              ? Reason{"limit_message", {{"who", kind}, {"limit", *most}, {"needed", tokens}}}
+              : Reason{"limit_tokens", {{"who", kind}, {"limit", *most}, {"again", now + wait}}});
     }
   }
   const int64_t until_next_month = next_month_begin(now) - now;
@@ -155,13 +167,16 @@ std::optional<Refusal> Limits::Account::check_use(int64_t tokens, int64_t cost, 
     return refuse(LimitName::kTokensPerMonth, name,
                   fmt::format("You exceeded your quota of tokens for this month: Limit {}, Used {}",
                               *most, month_tokens),
-                  until_next_month);
+                  until_next_month,
+                  Reason{"limit_month_tokens",
+                         {{"who", kind}, {"limit", *most}, {"again", now + until_next_month}}});
   }
   // A request that costs nothing is refused too once the money is gone.
   if (const auto most = limit(LimitName::kMoneyPerMonth);
       most && (month_cost + cost > *most || month_cost >= *most)) {
     return refuse(LimitName::kMoneyPerMonth, name,
-                  "You exceeded your quota of money for this month", until_next_month);
+                  "You exceeded your quota of money for this month", until_next_month,
+                  Reason{"limit_month_money", {{"who", kind}, {"again", now + until_next_month}}});
   }
   return std::nullopt;
 }
@@ -223,8 +238,7 @@ void Limits::set_rules(const std::vector<store::LimitRow>& rows) {
 std::shared_ptr<Limits::Account> Limits::account(const Subject& subject) {
   auto& account = accounts_[subject];
   if (!account) {
-    account = std::make_shared<Account>(
-        fmt::format("{} {}", subject_kind_name(subject.first), subject.second), rules_of(subject));
+    account = std::make_shared<Account>(subject, rules_of(subject));
   }
   return account;
 }

@@ -18,6 +18,7 @@ Error too_large(const models::MemoryEstimate& need, const MemoryWish& wish, uint
   const uint64_t total = need.weight_bytes + need.work_bytes + pool + kMemoryReserve;
   Error error;
   error.code = ErrorCode::kTooLarge;
+  error.reason = Reason{"model_too_big", {{"needed", total}, {"free", limits.available_bytes}}};
   error.message = fmt::format(
       "the model needs {} (weights {}, KV cache {} for {} tokens, work {}, reserve {}) but only {} "
       "of {} may be used ({})",

@@ -26,7 +26,8 @@ static_assert(std::size(kOutcomes) == static_cast<size_t>(Outcome::kCount));
 Refusal unavailable(const Error& cause) {
   Refusal refusal;
   refusal.error = {ErrorCode::kUnavailable, "usage can't be recorded: " + cause.message,
-                   "try again later; an admin should look at the server's disk or database"};
+                   "try again later; an admin should look at the server's disk or database", "",
+                   Reason{"usage_not_recorded"}};
   return refusal;
 }
 
@@ -362,7 +363,8 @@ std::unique_ptr<Meter> Metering::admit(const Admission& admission, MeterHandlers
   const std::lock_guard lock(core.mutex);
   const int64_t now = core.options.now();
   if (core.n_open >= core.options.max_open) {
-    refusal = {{ErrorCode::kRateLimited, "too many requests are open", "try again in a moment"},
+    refusal = {{ErrorCode::kRateLimited, "too many requests are open", "try again in a moment", "",
+                Reason{"server_busy"}},
                {},
                {},
                1000};

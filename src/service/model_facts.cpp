@@ -48,7 +48,7 @@ void read_encoder_facts(const ModelLocation& location, ModelFacts& facts) {
                         is_reranker ? "a reranker" : "an embedding model"),
             fmt::format("to serve it, name it in maru.toml: {} = \"{}\"",
                         is_reranker ? "rerank_model" : "embedding_model", location.name),
-            "model"};
+            "model", Reason{"model_no_text", {{"model", location.name}}}};
 }
 
 }  // namespace

@@ -94,7 +94,7 @@ Status check_model_name(const std::string& name) {
   if (!is_plain || name.empty() || name.front() == '.' || name.size() > kMaxNameBytes) {
     return Error{ErrorCode::kInvalidArgument, fmt::format("\"{}\" is no name of a model", name),
                  "letters, digits, '.', '_' and '-' make a name; a pull takes one by --name",
-                 "name"};
+                 "name", Reason{"model_name_bad", {{"name", name}}}};
   }
   return {};
 }

@@ -24,7 +24,8 @@ namespace {
 constexpr uint64_t kPressureShare = 32;
 
 Error closed_error() {
-  return {ErrorCode::kUnavailable, "the server is stopping", "try again in a moment", "model"};
+  return {ErrorCode::kUnavailable, "the server is stopping", "try again in a moment", "model",
+          Reason{"server_stopping"}};
 }
 
 bool is_short(const MemoryLimits& limits) {
@@ -34,12 +35,13 @@ bool is_short(const MemoryLimits& limits) {
 Error in_use(const std::string& name, const ModelEntry& entry) {
   return {ErrorCode::kConflict,
           fmt::format("{} requests run on the model '{}'", entry.n_uses, name),
-          "try again when they have ended", "model"};
+          "try again when they have ended", "model",
+          Reason{"model_in_use", {{"model", name}, {"n", entry.n_uses}}}};
 }
 
 Error unknown_model(const std::string& name) {
   return {ErrorCode::kNotFound, fmt::format("the model '{}' is not served here", name),
-          "GET /v1/models lists what is", "model"};
+          "GET /v1/models lists what is", "model", Reason{"model_unknown", {{"model", name}}}};
 }
 
 }  // namespace
@@ -185,7 +187,8 @@ Result<ModelLoader::Loaded> ModelPool::Impl::load_guarded(const std::string& nam
     return loader->load(name, limits);
   } catch (const std::exception& e) {
     return Error{ErrorCode::kUnavailable, fmt::format("loading '{}' failed: {}", name, e.what()),
-                 "the machine lacks memory or threads; try again later", "model"};
+                 "the machine lacks memory or threads; try again later", "model",
+                 Reason{"model_load_failed", {{"model", name}}}};
   }
 }
 
@@ -297,7 +300,8 @@ Result<MemoryLimits> ModelPool::Impl::wait_for_room(const std::string& name) {
     if (!table->changed.wait_until(lock, is_our_turn ? deadline : turn, has_news)) {
       if (!is_our_turn) continue;
       return Error{ErrorCode::kUnavailable, room.limits.error().message,
-                   "models that answer requests are not unloaded; try again later", "model"};
+                   "models that answer requests are not unloaded; try again later", "model",
+                   Reason{"memory_in_use", {{"model", name}}}};
     }
     lock.unlock();
     unload_as_asked();
@@ -484,7 +488,7 @@ void ModelPool::open(const std::string& name, Ready ready) {
     } else if (impl_->n_waiting >= impl_->options.max_waiting) {
       refusal = Error{ErrorCode::kRateLimited,
                       fmt::format("{} requests wait for models already", impl_->n_waiting),
-                      "try again in a moment"};
+                      "try again in a moment", "", Reason{"server_busy"}};
     } else {
       ++impl_->n_waiting;
       entry.waiting.push_back(std::move(ready));
@@ -513,7 +517,8 @@ Status ModelPool::unload(const std::string& name) {
     const std::lock_guard lock(impl_->table->mutex);
     if (impl_->is_closed) return closed_error();
     if (!impl_->loader) {
-      return Error{ErrorCode::kConflict, fmt::format("the model '{}' is there for good", name)};
+      return Error{ErrorCode::kConflict, fmt::format("the model '{}' is there for good", name), "",
+                   "", Reason{"model_fixed", {{"model", name}}}};
     }
     const auto found = impl_->table->entries.find(name);
     if (found == impl_->table->entries.end()) return {};

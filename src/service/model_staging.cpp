@@ -28,7 +28,8 @@ constexpr size_t kMaxPlanBytes = size_t{32} << 20;
 Error disk_error(const std::error_code& code, const std::string& what, const fs::path& path) {
   return {ErrorCode::kUnavailable,
           fmt::format("cannot {} '{}': {}", what, path.string(), code.message()),
-          "check the folder's rights and the disk"};
+          "check the folder's rights and the disk", "",
+          Reason{"disk_error", {{"why", code.message()}}}};
 }
 
 Status make_folders(const fs::path& path) {
@@ -87,7 +88,7 @@ Result<std::unique_ptr<ModelStaging>> ModelStaging::open(const std::string& mode
     if (!on_wait || !on_wait()) {
       return Error{ErrorCode::kConflict,
                    fmt::format("another process is bringing the model {} in", name),
-                   "wait until it is done"};
+                   "wait until it is done", "", Reason{"pulled_elsewhere", {{"model", name}}}};
     }
   }
 }
@@ -122,7 +123,8 @@ Status ModelStaging::check_room(uint64_t n_bytes) const {
   return Error{ErrorCode::kUnavailable,
                fmt::format("{} lacks room: {} are needed and {} are free", models_folder_,
                            format_bytes(n_bytes + kDiskReserve), format_bytes(n_free)),
-               "make room, or set MARU_HOME to a larger disk"};
+               "make room, or set MARU_HOME to a larger disk", "",
+               Reason{"disk_full", {{"needed", n_bytes + kDiskReserve}, {"free", n_free}}}};
 }
 
 Status ModelStaging::install(const ModelManifest& manifest) {
@@ -160,7 +162,7 @@ Status remove_model(const std::string& models_folder, const std::string& name) {
   if (!is_there(path)) {
     return Error{ErrorCode::kNotFound,
                  fmt::format("there is no model {} in {}", name, models_folder),
-                 "maru models lists them"};
+                 "maru models lists them", "", Reason{"model_unknown", {{"model", name}}}};
   }
   // Out of sight first, so that no half model is seen.
   MARU_RETURN_IF_ERROR(staging->begin("remove"));

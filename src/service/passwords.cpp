@@ -31,9 +31,11 @@ void start_sodium() {
 Result<std::string> hash_password(std::string_view password) {
   start_sodium();
   if (password.size() < kMinPasswordBytes || password.size() > kMaxPasswordBytes) {
-    return Error{ErrorCode::kInvalidArgument,
-                 fmt::format("a password has {} to {} bytes", kMinPasswordBytes, kMaxPasswordBytes),
-                 "several words are easy to remember", "password"};
+    return Error{
+        ErrorCode::kInvalidArgument,
+        fmt::format("a password has {} to {} bytes", kMinPasswordBytes, kMaxPasswordBytes),
+        "several words are easy to remember", "password",
+        Reason{"password_length", {{"min", kMinPasswordBytes}, {"max", kMaxPasswordBytes}}}};
   }
   std::array<char, crypto_pwhash_argon2id_STRBYTES> hash{};
   const std::lock_guard lock(one_at_a_time);

@@ -103,14 +103,16 @@ Status check_rule(const store::Rule& rule) {
   if (rule.kind == "feature") {
     if (find_feature(rule.name)) return {};
     return Error{ErrorCode::kInvalidArgument, "there is no feature '" + rule.name + "'",
-                 "there are " + all_features(), "name"};
+                 "there are " + all_features(), "name",
+                 Reason{"feature_unknown", {{"name", rule.name}}}};
   }
   if (rule.kind == "egress") {
     const std::string host = plain_host(rule.name);
     const bool is_pattern = host.starts_with(kBelow) && is_host(host.substr(kBelow.size()));
     if (rule.name == kEveryHost || is_pattern || is_host(host)) return {};
     return Error{ErrorCode::kInvalidArgument, "'" + rule.name + "' is no host",
-                 "write it as api.example.org, *.example.org or *", "name"};
+                 "write it as api.example.org, *.example.org or *", "name",
+                 Reason{"host_bad", {{"name", rule.name}}}};
   }
   return Error{ErrorCode::kInvalidArgument, "a rule's kind is model, feature or egress", "",
                "kind"};
@@ -128,7 +130,8 @@ Status allow_egress(AuditLog& log, const Identity& who, const std::string& host,
                                    dump_json(Json{{"for", purpose}, {"key", who.key_id}})}));
   if (allowed) return {};
   return Error{ErrorCode::kForbidden, fmt::format("the host '{}' may not be reached", name),
-               "an administrator can allow it to a group: maru groups allow GROUP egress:HOST"};
+               "an administrator can allow it to a group: maru groups allow GROUP egress:HOST", "",
+               Reason{"egress_forbidden", {{"host", name}}}};
 }
 
 }  // namespace maru::service

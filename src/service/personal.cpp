@@ -18,7 +18,7 @@ namespace {
 
 Error too_many(const char* what, size_t limit) {
   return {ErrorCode::kConflict, fmt::format("there may be {} {} at most", limit, what),
-          "remove some first"};
+          "remove some first", "", Reason{"too_many", {{"what", what}, {"max", limit}}}};
 }
 
 // Of `remove` and the like: whether there was such a thing.
@@ -42,7 +42,7 @@ Status check_picture(const std::string& picture) {
   return Error{ErrorCode::kInvalidArgument,
                fmt::format("the picture is no PNG, JPEG or WebP of at most {} bytes as a data URL",
                            kMaxPictureBytes),
-               "send a smaller one", "picture"};
+               "send a smaller one", "picture", Reason{"picture_bad", {{"max", kMaxPictureBytes}}}};
 }
 
 // A vote names two answers to one question, and keeps whose they were.
@@ -55,7 +55,7 @@ Status complete_vote(store::Transaction& t, const std::string& owner, const stor
   if (other->parent_id != answer.parent_id || other->id == answer.id ||
       answer.role != "assistant" || other->role != "assistant") {
     return Error{ErrorCode::kInvalidArgument, "the two are no answers to one question",
-                 "vote between answers to the same message", "over"};
+                 "vote between answers to the same message", "over", Reason{"vote_bad"}};
   }
   json["model"] = answer.model;
   json["over_model"] = other->model;
@@ -95,7 +95,7 @@ Status check_assistant(const Identity& identity, const AssistantWish& wish) {
       std::find(groups.begin(), groups.end(), wish.group_id) != groups.end())
     return {};
   return Error{ErrorCode::kForbidden, "the group is none of yours", "share with a group you are in",
-               "group"};
+               "group", Reason{"group_not_yours"}};
 }
 
 void take_wish(Assistant& assistant, const AssistantWish& wish) {
@@ -120,7 +120,8 @@ Result<File> Personal::add_file(const std::string& owner, const std::string& nam
   if (content.size() > kMaxFileBytes) {
     return Error{ErrorCode::kInvalidArgument,
                  fmt::format("the file has {} bytes, more than {}", content.size(), kMaxFileBytes),
-                 "send a smaller one"};
+                 "send a smaller one", "",
+                 Reason{"file_too_big", {{"size", content.size()}, {"max", kMaxFileBytes}}}};
   }
   File file;
   file.id = random_id("file_");
@@ -133,7 +134,9 @@ Result<File> Personal::add_file(const std::string& owner, const std::string& nam
   MARU_RETURN_IF_ERROR(database_->write([&](store::Transaction& t) -> Status {
     MARU_ASSIGN_OR_RETURN(const int64_t n_bytes, store::bytes_of_files(t, owner));
     if (n_bytes + file.size > static_cast<int64_t>(kMaxBytesOfFiles)) {
-      return too_many("bytes of files", kMaxBytesOfFiles);
+      return Error{ErrorCode::kConflict,
+                   fmt::format("there may be {} bytes of files at most", kMaxBytesOfFiles),
+                   "remove some first", "", Reason{"files_full", {{"max", kMaxBytesOfFiles}}}};
     }
     return store::add_file(t, file, std::move(content));
   }));

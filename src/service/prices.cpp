@@ -18,7 +18,8 @@ __extension__ using Product = __int128;
 
 Error bad_money(const std::string& text, const std::string& param) {
   return {ErrorCode::kInvalidArgument, fmt::format("\"{}\" is no amount of money", text),
-          "write it as 12.50: at most six decimals, at most a million", param};
+          "write it as 12.50: at most six decimals, at most a million", param,
+          Reason{"amount_bad", {{"text", text}}}};
 }
 
 }  // namespace
@@ -49,7 +50,7 @@ Result<store::Price> price_by_formula(const PriceFormula& f) {
       !(f.hardware_years > 0)) {
     return Error{ErrorCode::kInvalidArgument,
                  "the formula needs speeds, years and a utilisation above 0",
-                 "maru bench measures the speeds"};
+                 "maru bench measures the speeds", "", Reason{"price_formula_bad"}};
   }
   constexpr double kJoulesPerKwh = 3.6e6;
   constexpr double kSecondsPerYear = 365.25 * 86'400;
@@ -61,7 +62,7 @@ Result<store::Price> price_by_formula(const PriceFormula& f) {
   if (!(in >= 0 && in <= static_cast<double>(kMaxPriceMicros)) ||
       !(out >= 0 && out <= static_cast<double>(kMaxPriceMicros))) {
     return Error{ErrorCode::kInvalidArgument, "the formula's price is out of range",
-                 "look at the speeds and prices"};
+                 "look at the speeds and prices", "", Reason{"price_formula_bad"}};
   }
   return store::Price{std::llround(in), 0, std::llround(out)};
 }

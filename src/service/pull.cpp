@@ -59,7 +59,8 @@ class Pull {
                  fmt::format("there is another model {} already", manifest_.name),
                  fmt::format("give this one a name of its own with --name, or remove the other: "
                              "maru models remove {}",
-                             manifest_.name)};
+                             manifest_.name),
+                 "", Reason{"model_name_taken", {{"model", manifest_.name}}}};
   }
 
   void say(Stage stage, const std::string& file = "", uint64_t n_done = 0) {
@@ -153,7 +154,8 @@ Status fetch_file(Pull& pull, const HubClient& hub, const HubFile& file, StagedF
     if (fetched && (!was_resumed || round > 0)) {
       return Error{ErrorCode::kCorrupt,
                    fmt::format("{} is not what the hub's hash says; it was thrown away", file.path),
-                   "try again; if it stays so, the server or the network changes files"};
+                   "try again; if it stays so, the server or the network changes files", "",
+                   Reason{"hash_wrong", {{"file", file.path}}}};
     }
   }
 }

@@ -45,7 +45,8 @@ PullJobs::~PullJobs() {
 Result<PullJob> PullJobs::start(const std::string& source) {
   if (source.empty()) {
     return Error{ErrorCode::kInvalidArgument, "the model's name is missing",
-                 "write it as organisation/model", "source"};
+                 "write it as organisation/model", "source",
+                 Reason{"hub_name_bad", {{"name", ""}}}};
   }
   const std::lock_guard lock(mutex_);
   size_t n_open = 0;
@@ -53,11 +54,13 @@ Result<PullJob> PullJobs::start(const std::string& source) {
     if (has_ended(job)) continue;
     ++n_open;
     if (job.source == source) {
-      return Error{ErrorCode::kConflict, "'" + source + "' is being pulled already", "", "source"};
+      return Error{ErrorCode::kConflict, "'" + source + "' is being pulled already", "", "source",
+                   Reason{"pulled_already", {{"model", source}}}};
     }
   }
   if (n_open > kMaxWaiting) {
-    return Error{ErrorCode::kRateLimited, "too many pulls wait", "try again when some are done"};
+    return Error{ErrorCode::kRateLimited, "too many pulls wait", "try again when some are done", "",
+                 Reason{"too_many_pulls"}};
   }
   PullJob job;
   job.id = random_id("pull_");
@@ -78,7 +81,8 @@ Status PullJobs::stop(const std::string& id) {
   const std::lock_guard lock(mutex_);
   PullJob* const job = find(id);
   if (job == nullptr || has_ended(*job)) {
-    return Error{ErrorCode::kNotFound, "no such pull is under way", "", "pull"};
+    return Error{ErrorCode::kNotFound, "no such pull is under way", "", "pull",
+                 Reason{"gone", {{"what", "pull"}}}};
   }
   job->wants_stop = true;
   if (job->state == PullState::kWaiting) job->state = PullState::kStopped;

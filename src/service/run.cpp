@@ -27,7 +27,9 @@ int64_t milliseconds(std::chrono::steady_clock::duration time) {
 }
 
 Json error_of(const Error& error) {
-  return Json{{"code", error_code_name(error.code)}, {"message", error.message}};
+  Json json{{"code", error_code_name(error.code)}, {"message", error.message}};
+  add_reason(json, error);
+  return json;
 }
 
 const char* finish_name(FinishReason reason) {

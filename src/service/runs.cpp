@@ -26,12 +26,12 @@ Message new_answer(const std::string& id, const std::string& chat_id, const std:
 
 Error is_being_written() {
   return {ErrorCode::kConflict, "the branch is still being written",
-          "wait for the answer, or stop it"};
+          "wait for the answer, or stop it", "", Reason{"chat_being_written"}};
 }
 
 Error is_an_answer() {
   return {ErrorCode::kInvalidArgument, "the message is an answer itself",
-          "ask for another answer at the message before it", "message"};
+          "ask for another answer at the message before it", "message", Reason{"not_a_question"}};
 }
 
 // Only what was cut goes on: by a limit of tokens, by its reader or by a failure.
@@ -45,7 +45,7 @@ Status check_goes_on(const Message& message) {
     return {};
   }
   return Error{ErrorCode::kInvalidArgument, "the message is no answer that was cut",
-               "ask for another answer at the message before it", "message"};
+               "ask for another answer at the message before it", "message", Reason{"not_cut"}};
 }
 
 }  // namespace

@@ -118,12 +118,14 @@ Status ServerSettings::check(const std::string& name, const SettingValue& value)
   MARU_RETURN_IF_ERROR(check_stored_setting(spec, value));
   if (const std::string& origin = base_.origin(name); origin != kDefaultOrigin) {
     return Error{ErrorCode::kConflict, fmt::format("{} is decided by: {}", name, origin),
-                 "change it there, or take it away there", name};
+                 "change it there, or take it away there", name,
+                 Reason{"setting_decided", {{"name", name}, {"origin", origin}}}};
   }
   if (spec.key.kind == SettingKind::kModel && !is_model(name, std::get<std::string>(value))) {
     return Error{ErrorCode::kInvalidArgument,
                  fmt::format("{}: the data folder has no such model for it", name),
-                 "GET /api/admin/settings lists its choices", name};
+                 "GET /api/admin/settings lists its choices", name,
+                 Reason{"setting_no_model", {{"name", name}}}};
   }
   return {};
 }
@@ -135,7 +137,8 @@ Status ServerSettings::change(const std::string& actor, const SettingChanges& ch
     // One that only a newer Maru knows can be removed all the same.
     if (!find_setting(name) && (value || find_stored(stored, name) == nullptr)) {
       return Error{ErrorCode::kInvalidArgument, "there is no such setting",
-                   "GET /api/admin/settings lists them", name};
+                   "GET /api/admin/settings lists them", name,
+                   Reason{"setting_unknown", {{"name", name}}}};
     }
     if (value) MARU_RETURN_IF_ERROR(check(name, *value));
   }

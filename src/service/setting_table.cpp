@@ -158,10 +158,11 @@ std::vector<KeySpec> make_table() {
   };
 }
 
-Error bad_value(const KeySpec& spec, const std::string& origin, const std::string& what) {
+Error bad_value(const KeySpec& spec, const std::string& origin, const std::string& what,
+                Reason reason = {}) {
   return {ErrorCode::kInvalidArgument,
           fmt::format("{}{}{} {}", origin, origin.empty() ? "" : ": ", spec.key.name, what),
-          fmt::format("{}: {}", spec.key.name, spec.key.help), spec.key.name};
+          fmt::format("{}: {}", spec.key.name, spec.key.help), spec.key.name, std::move(reason)};
 }
 
 std::string quoted(const std::string& text) {
@@ -200,8 +201,9 @@ Status store_setting(const KeySpec& spec, const SettingValue& value, const std::
     const auto* number = std::get_if<int64_t>(&value);
     if (number == nullptr) return bad_value(spec, origin, "must be a whole number");
     if (*number < int64_t{key.min} || *number > int64_t{key.max}) {
-      return bad_value(spec, origin,
-                       fmt::format("must be {} to {}, not {}", key.min, key.max, *number));
+      return bad_value(
+          spec, origin, fmt::format("must be {} to {}, not {}", key.min, key.max, *number),
+          Reason{"out_of_range", {{"field", key.name}, {"low", key.min}, {"high", key.max}}});
     }
     settings.*(*member) = static_cast<uint32_t>(*number);
     return {};
@@ -250,7 +252,9 @@ Status check_stored_setting(const KeySpec& spec, const SettingValue& value) {
   if (n != nullptr && *n > int64_t{most_stored(spec.key)}) {
     return bad_value(
         spec, "",
-        fmt::format("must be at most {} on this machine, not {}", most_stored(spec.key), *n));
+        fmt::format("must be at most {} on this machine, not {}", most_stored(spec.key), *n),
+        Reason{"out_of_range",
+               {{"field", spec.key.name}, {"low", spec.key.min}, {"high", most_stored(spec.key)}}});
   }
   return {};
 }

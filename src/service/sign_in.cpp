@@ -16,8 +16,8 @@ constexpr const char* kFirstAdmin = "first_admin";
 constexpr size_t kMaxUserAgentBytes = 200;
 constexpr Scopes kStaticScopes = {Scope::kInference, Scope::kUsage, Scope::kMetrics};
 
-Error refused(const char* what, const char* hint) {
-  return {ErrorCode::kUnauthenticated, what, hint};
+Error refused(const char* what, const char* hint, Reason reason) {
+  return {ErrorCode::kUnauthenticated, what, hint, "", std::move(reason)};
 }
 
 // What the limiter counts by. Names that no account can have count as one.
@@ -80,7 +80,8 @@ Result<Identity> SignIn::identify(const Credential& credential) {
   }
   if (!credential.key.empty()) return identify_key(credential);
   if (!credential.session_token.empty()) return identify_session(credential);
-  return refused("no API key was given", "send the header Authorization: Bearer <key>");
+  return refused("no API key was given", "send the header Authorization: Bearer <key>",
+                 Reason{"not_logged_in"});
 }
 
 Result<Identity> SignIn::identity_of(store::Transaction& transaction, const User& user) {
@@ -113,9 +114,13 @@ Result<Identity> SignIn::identify_key(const Credential& credential) {
   const std::string hash = sha256_hex(credential.key);
   const Status asked = database_->read([&](store::Transaction& transaction) -> Status {
     MARU_ASSIGN_OR_RETURN(const auto key, store::find_key_by_hash(transaction, hash));
-    if (!key) return refused("the API key is not known to this server", "check the key");
+    if (!key)
+      return refused("the API key is not known to this server", "check the key",
+                     Reason{"key_unknown"});
     MARU_ASSIGN_OR_RETURN(const auto user, store::find_user(transaction, key->user_id));
-    if (!user) return refused("the API key is not known to this server", "check the key");
+    if (!user)
+      return refused("the API key is not known to this server", "check the key",
+                     Reason{"key_unknown"});
     MARU_ASSIGN_OR_RETURN(identity, identity_of(transaction, *user));
     identity.key_id = key->id;
     identity.project_id = key->project_id;
@@ -134,9 +139,9 @@ Result<Identity> SignIn::identify_session(const Credential& credential) {
   const std::string hash = sha256_hex(credential.session_token);
   const Status asked = database_->read([&](store::Transaction& transaction) -> Status {
     MARU_ASSIGN_OR_RETURN(const auto session, store::find_session_by_hash(transaction, hash));
-    if (!session) return refused("the session has ended", "log in again");
+    if (!session) return refused("the session has ended", "log in again", Reason{"session_ended"});
     MARU_ASSIGN_OR_RETURN(const auto user, store::find_user(transaction, session->user_id));
-    if (!user) return refused("the session has ended", "log in again");
+    if (!user) return refused("the session has ended", "log in again", Reason{"session_ended"});
     MARU_ASSIGN_OR_RETURN(identity, identity_of(transaction, *user));
     identity.session_id = session->id;
     identity.scopes = Scopes::all();
@@ -146,7 +151,8 @@ Result<Identity> SignIn::identify_session(const Credential& credential) {
   if (credential.changes &&
       !net::equal_in_constant_time(credential.csrf_token, csrf_token(credential.session_token))) {
     return Error{ErrorCode::kForbidden, "the request lacks the session's CSRF token",
-                 "send csrf_token of GET /api/me as the header X-CSRF-Token"};
+                 "send csrf_token of GET /api/me as the header X-CSRF-Token", "",
+                 Reason{"page_outdated"}};
   }
   watches_.note_use(identity);
   return identity;
@@ -194,7 +200,7 @@ Result<Login> SignIn::log_in(const LoginAttempt& attempt) {
     MARU_RETURN_IF_ERROR(
         accounts_->log().record({user ? user->id : "unknown", "login.refuse", user ? user->id : "",
                                  dump_json(Json{{"remote", attempt.remote}})}));
-    return refused("the name or the password is wrong", "check both");
+    return refused("the name or the password is wrong", "check both", Reason{"login_wrong"});
   }
   limiter_.note_success(limited_name(attempt.name));
   const Login login = new_login(*user, attempt);
@@ -241,7 +247,7 @@ Status SignIn::change_password(const Identity& who, const LoginAttempt& attempt,
   if (!is_password_right(before.password_hash, attempt.password)) {
     limiter_.note_failure(before.name, attempt.remote, clock_());
     return Error{ErrorCode::kInvalidArgument, "the current password is wrong", "",
-                 "current_password"};
+                 "current_password", Reason{"password_wrong"}};
   }
   MARU_ASSIGN_OR_RETURN(const std::string hash, hash_password(wanted));
   const Act act{who.user_id, "password.change", who.user_id, "{}"};
@@ -273,7 +279,7 @@ Result<std::optional<std::string>> SignIn::make_first_admin_token() {
 Result<Login> SignIn::make_first_admin(const std::string& token, const NewUser& admin,
                                        const LoginAttempt& attempt) {
   const Error no_link{ErrorCode::kNotFound, "this link does not work (any more)",
-                      "start the server anew for another one"};
+                      "start the server anew for another one", "", Reason{"link_dead"}};
   const std::string hash = sha256_hex(token);
   const bool needs_link = !token.empty() || !options_.is_loopback;
   // Looked at first: only who has the link makes the server hash a password.

@@ -18,7 +18,8 @@ constexpr int64_t kMostLimit = 1'000'000'000'000;
 
 Result<int64_t> first_moment(int64_t n_days, int64_t now) {
   if (n_days < 1 || n_days > kMostDays) {
-    return Error{ErrorCode::kInvalidArgument, "days must be 1 to 3650", "", "days"};
+    return Error{ErrorCode::kInvalidArgument, "days must be 1 to 3650", "", "days",
+                 Reason{"out_of_range", {{"field", "days"}, {"low", 1}, {"high", 3650}}}};
   }
   return now - n_days * kDay;
 }
@@ -26,17 +27,19 @@ Result<int64_t> first_moment(int64_t n_days, int64_t now) {
 Status check_limit(const store::LimitRow& limit) {
   if (!find_subject_kind(limit.subject_kind)) {
     return Error{ErrorCode::kInvalidArgument, "there are no limits of '" + limit.subject_kind + "'",
-                 "there are limits of a user, group, project or key", "kind"};
+                 "there are limits of a user, group, project or key", "kind",
+                 Reason{"limit_unknown", {{"name", limit.subject_kind}}}};
   }
   MARU_RETURN_IF_ERROR(check_title(limit.subject_id, "id"));
   if (!find_limit_name(limit.name)) {
     return Error{ErrorCode::kInvalidArgument, "there is no limit '" + limit.name + "'",
                  "there are requests_per_minute, tokens_per_minute, tokens_per_month, "
                  "money_per_month, streams and context",
-                 "name"};
+                 "name", Reason{"limit_unknown", {{"name", limit.name}}}};
   }
   if (limit.value >= 0 && limit.value <= kMostLimit) return {};
-  return Error{ErrorCode::kInvalidArgument, "a limit is a number from 0 to 10^12", "", "value"};
+  return Error{ErrorCode::kInvalidArgument, "a limit is a number from 0 to 10^12", "", "value",
+               Reason{"limit_bad"}};
 }
 
 std::string subject_of(const store::LimitRow& limit) {
@@ -85,7 +88,7 @@ Result<store::PriceRow> SpendingRules::add_price(const std::string& actor, const
       act, [&](store::Transaction& transaction) { return store::add_price(transaction, row); });
   if (!status && status.error().code == ErrorCode::kConflict) {
     return Error{ErrorCode::kConflict, "the model has a price from that very time on",
-                 "choose another time", "valid_from"};
+                 "choose another time", "valid_from", Reason{"price_taken"}};
   }
   MARU_RETURN_IF_ERROR(status);
   return row;
@@ -105,7 +108,8 @@ Result<store::PriceRow> SpendingRules::add_price_by_formula(const std::string& a
     }
     if (in == 0 || out == 0) {
       return Error{ErrorCode::kConflict, "there is nothing to measure the model's speed by",
-                   "give the speeds (maru bench measures them), or let it answer first", "model"};
+                   "give the speeds (maru bench measures them), or let it answer first", "model",
+                   Reason{"price_unmeasured"}};
     }
   }
   MARU_ASSIGN_OR_RETURN(wish.price, price_by_formula(formula));
@@ -114,18 +118,17 @@ Result<store::PriceRow> SpendingRules::add_price_by_formula(const std::string& a
 }
 
 Status SpendingRules::remove_price(const std::string& actor, const std::string& id) {
-  return log_->change({actor, "price.remove", id, "{}"},
-                      [&](store::Transaction& transaction) -> Status {
-                        MARU_ASSIGN_OR_RETURN(const auto rows, store::list_prices(transaction));
-                        for (const store::PriceRow& row : rows) {
-                          if (row.id != id) continue;
-                          if (row.valid_from > clock_())
-                            return store::remove_price(transaction, id);
-                          return Error{ErrorCode::kConflict, "the price has been in force",
-                                       "add another one that begins later"};
-                        }
-                        return not_found("price");
-                      });
+  return log_->change(
+      {actor, "price.remove", id, "{}"}, [&](store::Transaction& transaction) -> Status {
+        MARU_ASSIGN_OR_RETURN(const auto rows, store::list_prices(transaction));
+        for (const store::PriceRow& row : rows) {
+          if (row.id != id) continue;
+          if (row.valid_from > clock_()) return store::remove_price(transaction, id);
+          return Error{ErrorCode::kConflict, "the price has been in force",
+                       "add another one that begins later", "", Reason{"price_in_force"}};
+        }
+        return not_found("price");
+      });
 }
 
 Result<std::vector<ModelSpeed>> SpendingRules::measure_speeds(int64_t n_days) const {
@@ -174,7 +177,7 @@ Result<store::LimitRow> read_limit(const std::string& kind, const std::string& i
   const auto [stop, code] = std::from_chars(value.data(), end, limit.value);
   if (code != std::errc{} || stop != end) {
     return Error{ErrorCode::kInvalidArgument, "'" + value + "' is no limit",
-                 "a whole number from 0 on", "value"};
+                 "a whole number from 0 on", "value", Reason{"limit_bad"}};
   }
   MARU_RETURN_IF_ERROR(check_limit(limit));
   return limit;

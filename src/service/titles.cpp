@@ -139,7 +139,8 @@ Result<std::optional<Titles::Impl::Beginning>> Titles::Impl::begin(
   const auto first = std::find_if(branch.begin(), branch.end(),
                                   [](const Message& message) { return message.role == "user"; });
   if (first == branch.end() || branch.back().role != "assistant" || branch.back().content.empty()) {
-    return Error{ErrorCode::kConflict, "the chat has no answer yet", "ask something first"};
+    return Error{ErrorCode::kConflict, "the chat has no answer yet", "ask something first", "",
+                 Reason{"no_answer_yet"}};
   }
   Beginning beginning;
   beginning.first_words = title_of(first->content);

@@ -17,8 +17,8 @@ namespace {
 constexpr std::chrono::milliseconds kInterval{150};
 constexpr int64_t kWriteInterval = 60'000;
 
-Error gone(const char* what) {
-  return {ErrorCode::kUnauthenticated, what, "log in or use another key"};
+Error gone(const char* what, Reason reason) {
+  return {ErrorCode::kUnauthenticated, what, "log in or use another key", "", std::move(reason)};
 }
 
 }  // namespace
@@ -26,17 +26,20 @@ Error gone(const char* what) {
 Status check_still_valid(store::Transaction& transaction, const Identity& identity, int64_t now) {
   if (!identity.is_person()) return {};
   MARU_ASSIGN_OR_RETURN(const auto user, store::find_user(transaction, identity.user_id));
-  if (!user || user->disabled_at) return gone("the account is disabled");
+  if (!user || user->disabled_at)
+    return gone("the account is disabled", Reason{"account_disabled"});
   if (!identity.session_id.empty()) {
     MARU_ASSIGN_OR_RETURN(const auto session,
                           store::find_session(transaction, identity.session_id));
-    if (!session || session->expires_at <= now) return gone("the session has ended");
+    if (!session || session->expires_at <= now)
+      return gone("the session has ended", Reason{"session_ended"});
   }
   if (!identity.key_id.empty()) {
     MARU_ASSIGN_OR_RETURN(const auto key,
                           store::find_key_of(transaction, identity.user_id, identity.key_id));
-    if (!key || key->revoked_at) return gone("the API key was revoked");
-    if (key->expires_at && *key->expires_at <= now) return gone("the API key has expired");
+    if (!key || key->revoked_at) return gone("the API key was revoked", Reason{"key_ended"});
+    if (key->expires_at && *key->expires_at <= now)
+      return gone("the API key has expired", Reason{"key_ended"});
   }
   return {};
 }

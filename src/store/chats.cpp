@@ -89,7 +89,9 @@ Result<bool> remove_folder(Transaction& transaction, std::string_view user_id,
 
 Status add_chat(Transaction& transaction, const Chat& chat) {
   MARU_ASSIGN_OR_RETURN(const bool may, has_folder(transaction, chat));
-  if (!may) return Error{ErrorCode::kNotFound, "no such folder", "list the folders", "folder_id"};
+  if (!may)
+    return Error{ErrorCode::kNotFound, "no such folder", "list the folders", "folder_id",
+                 Reason{"gone", {{"what", "folder"}}}};
   MARU_RETURN_IF_ERROR(transaction.execute(
       "INSERT INTO chats (id, user_id, title, folder_id, settings, created_at, updated_at, "
       "pinned_at, archived_at, temporary, leaf_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

@@ -31,7 +31,8 @@ Status add_feedback(Transaction& transaction, const Feedback& feedback) {
                                           "m.chat_id WHERE m.id = ? AND c.user_id = ?",
                                           {feedback.message_id, feedback.user_id}));
   if (messages.empty()) {
-    return Error{ErrorCode::kNotFound, "no such message", "it may have been deleted", "message"};
+    return Error{ErrorCode::kNotFound, "no such message", "it may have been deleted", "message",
+                 Reason{"gone", {{"what", "message"}}}};
   }
   if (feedback.kind == "thumb") {
     MARU_RETURN_IF_ERROR(transaction.execute(

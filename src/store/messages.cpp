@@ -35,7 +35,8 @@ Result<std::vector<Message>> select_messages(Transaction& transaction, const std
 }
 
 Error no_such(const char* what, const char* param) {
-  return {ErrorCode::kNotFound, std::string("no such ") + what, "it may have been deleted", param};
+  return {ErrorCode::kNotFound, std::string("no such ") + what, "it may have been deleted", param,
+          Reason{"gone", {{"what", what}}}};
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ Error constraint_error(const PostgresqlTarget& target, const PGresult* answer,
   }
   if (state == "23503" || state == "23001") {
     return {ErrorCode::kConflict, "what is named does not exist, or is still in use",
-            "check what the change refers to"};
+            "check what the change refers to", "", Reason{"in_use_or_gone"}};
   }
   const std::string column = field(answer, PG_DIAG_COLUMN_NAME);
   const std::string rule = field(answer, PG_DIAG_CONSTRAINT_NAME);
@@ -55,7 +55,8 @@ std::string key_columns(std::string_view table, std::string_view detail) {
 
 Error connection_error(const PostgresqlTarget& target, std::string_view message) {
   return {ErrorCode::kUnavailable,
-          fmt::format("{} does not answer: {}", target.where, target.clean(message)), kComesBack};
+          fmt::format("{} does not answer: {}", target.where, target.clean(message)), kComesBack,
+          "", Reason{"database_away"}};
 }
 
 Error statement_error(const PostgresqlTarget& target, const PGresult* answer, std::string_view sql,

@@ -17,7 +17,8 @@ Status add_share(Transaction& transaction, const Share& share) {
                                           "m.chat_id WHERE m.id = ? AND c.user_id = ?",
                                           {share.message_id, share.user_id}));
   if (messages.empty()) {
-    return Error{ErrorCode::kNotFound, "no such message", "it may have been deleted", "message"};
+    return Error{ErrorCode::kNotFound, "no such message", "it may have been deleted", "message",
+                 Reason{"gone", {{"what", "message"}}}};
   }
   MARU_RETURN_IF_ERROR(transaction.execute(
       "INSERT INTO shares (id, user_id, message_id, token, created_at) VALUES (?, ?, ?, ?, ?)",

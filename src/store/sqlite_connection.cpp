@@ -86,7 +86,7 @@ Error constraint_error(int code, const std::string& path, std::string_view messa
     }
     case SQLITE_CONSTRAINT_FOREIGNKEY:
       return {ErrorCode::kConflict, "what is named does not exist, or is still in use",
-              "check what the change refers to"};
+              "check what the change refers to", "", Reason{"in_use_or_gone"}};
     case SQLITE_CONSTRAINT_TRIGGER:
       return {ErrorCode::kConflict, std::string(message), "this data cannot be changed so"};
     default: return {ErrorCode::kInternal, fmt::format("'{}': {} in: {}", path, message, sql)};
@@ -238,7 +238,8 @@ Error SqliteConnection::error(int code, std::string_view sql) const {
   switch (code & 0xff) {
     case SQLITE_FULL:
       return {ErrorCode::kUnavailable, fmt::format("cannot write '{}': the disk is full", path_),
-              "free disk space; reads go on, and writes work again once there is room"};
+              "free disk space; reads go on, and writes work again once there is room", "",
+              Reason{"server_disk_full"}};
     case SQLITE_IOERR:
       return {ErrorCode::kUnavailable, fmt::format("'{}': {} (code {})", path_, message, code),
               "check the disk"};
@@ -246,7 +247,7 @@ Error SqliteConnection::error(int code, std::string_view sql) const {
     case SQLITE_LOCKED:
     case SQLITE_PROTOCOL:
       return {ErrorCode::kUnavailable, fmt::format("'{}' is kept busy by another process", path_),
-              "try again"};
+              "try again", "", Reason{"server_busy"}};
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
     case SQLITE_NOLFS:

@@ -154,7 +154,8 @@ struct ChatTemplate::Impl {
     const std::string line = std::to_string(interpreter.line());
     if (interpreter.raised()) {
       return Error{ErrorCode::kInvalidArgument, text.error().message,
-                   "the model's chat template refuses these messages, line " + line};
+                   "the model's chat template refuses these messages, line " + line, "",
+                   Reason{"template_refused", {{"why", text.error().message}}}};
     }
     return Error{ErrorCode::kInvalidArgument,
                  "chat template, line " + line + ": " + text.error().message,

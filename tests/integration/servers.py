@@ -1,6 +1,8 @@
 """Starts and stops the servers that suites talk to; no test lives here."""
 
 import contextlib
+import functools
+import json
 import os
 import pathlib
 import re
@@ -34,6 +36,37 @@ def model_file(name):
     return path
 
 
+@functools.cache
+def error_reasons():
+    """docs/api/openapi.json: the names of the values that come with each reason, by reason."""
+    openapi = json.loads((ROOT / "docs/api/openapi.json").read_text(encoding="utf-8"))
+    schema = openapi["components"]["schemas"]["ErrorReason"]
+    return {reason: schema["x-values"].get(reason, []) for reason in schema["enum"]}
+
+
+# What HTTP itself refuses has a code alone.
+OF_HTTP = {"unknown_url", "method_not_allowed", "unsupported_media_type", "upgrade_required",
+           "request_too_large", "header_too_large", "request_timeout", "internal_error"}  # fmt: skip
+
+
+def check_refusal(response):
+    """Under /api/ an error has a reason that the page knows (web/src/i18n/errors.*.json)."""
+    is_json = response.headers.get("content-type", "").startswith("application/json")
+    if response.status_code < 400 or not is_json:
+        return
+    response.read()
+    error = response.json()["error"]
+    path = response.request.url.path
+    if not path.startswith("/api/"):
+        assert set(error) == {"message", "type", "param", "code"}, (path, error)
+    elif error["code"] not in OF_HTTP and (error["code"] or "reason" in error):
+        reasons = error_reasons()
+        assert error["reason"] in reasons, (path, error)
+        assert sorted(error.get("values", {})) == sorted(reasons[error["reason"]]), (path, error)
+        is_own = error["reason"] not in {"unauthenticated", "forbidden", "not_found", "conflict", "rate_limited"}
+        assert is_own, f"{path}: {error} has no reason of its own, so people cannot be told it"
+
+
 class Server:
     """A running server: `url`, its `log` so far, and a fresh httpx client."""
 
@@ -63,7 +96,9 @@ class Server:
         return self.log
 
     def http(self, **kwargs):
-        return httpx.Client(base_url=self.url, timeout=60, trust_env=False, **kwargs)
+        """Whatever a suite does with it, what is refused is told as the contract has it."""
+        hooks = {"response": [check_refusal]}
+        return httpx.Client(base_url=self.url, timeout=60, trust_env=False, event_hooks=hooks, **kwargs)
 
     def metric(self, name, **labels):
         """The value of one sample, 0 if there is none."""

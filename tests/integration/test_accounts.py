@@ -88,7 +88,7 @@ def log_in(http, name, password=PASSWORD):
     """A client with the session's cookie; its CSRF token as `csrf`."""
     answer = http.post("/api/login", json={"name": name, "password": password})
     assert answer.status_code == 200, answer.text
-    client = httpx.Client(base_url=http.base_url, timeout=60, trust_env=False)
+    client = httpx.Client(base_url=http.base_url, timeout=60, trust_env=False, event_hooks=http.event_hooks)
     client.cookies.set("maru_session", answer.cookies["maru_session"])
     http.cookies.clear()
     client.csrf = {"x-csrf-token": answer.json()["csrf_token"]}
@@ -145,7 +145,7 @@ def test_every_endpoint_by_every_identity(house, endpoint, identity):
             assert answer.status_code not in (401, 403), (endpoint["name"], answer.text)
         else:
             assert answer.status_code == expected, (endpoint["name"], answer.text)
-            assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
+            assert {"message", "type", "param", "code"} <= set(answer.json()["error"])
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=name_of)

@@ -167,7 +167,10 @@ int print_endpoints() {
 
 // As if a hub gave models away, a byte at a time: "org/long" until it is stopped.
 Result<service::Pulled> pull(const std::string& source, const service::PullCalls& calls) {
-  if (source == "org/none") return Error{ErrorCode::kNotFound, "the hub has no " + source, ""};
+  if (source == "org/none") {
+    return Error{ErrorCode::kNotFound, "the hub has no " + source, "", "",
+                 Reason{"hub_missing", {{"what", source}}}};
+  }
   service::PullProgress progress;
   progress.stage = service::PullProgress::Stage::kFetching;
   progress.file = "model.gguf";
@@ -192,7 +195,8 @@ service::PullJobs::Pull puller(const std::string& hub, const std::shared_ptr<She
   return [=](const std::string& source,
              const service::PullCalls& calls) -> Result<service::Pulled> {
     if (hub == "away") {
-      return Error{ErrorCode::kUnavailable, "hub.example: Host not found", "is there a network?"};
+      return Error{ErrorCode::kUnavailable, "hub.example: Host not found", "is there a network?",
+                   "", Reason{"hub_unreachable", {{"why", "hub.example: Host not found"}}}};
     }
     auto pulled = pull(source, calls);
     if (pulled && !hub.empty()) shelf->add(pulled->manifest);

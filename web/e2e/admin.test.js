@@ -58,7 +58,7 @@ test('an administrator runs the house: accounts, groups, keys, limits, prices', 
   await page.getByRole('button', { name: 'Add an account' }).click();
   await dialog.getByLabel('Name', { exact: true }).fill('mina');
   await save(page); // the server refuses, and the dialog says why
-  await dialog.getByRole('alert').getByText('There is an account mina already.').waitFor();
+  await dialog.getByRole('alert').getByText('The name “mina” is taken.').waitFor();
   await page.keyboard.press('Escape');
 
   await page.getByRole('link', { name: 'Groups' }).click();
@@ -258,7 +258,7 @@ test('a model is fetched where a rule lets one reach the hub, with its progress,
     await page.getByRole('button', { name: 'Fetch', exact: true }).click();
   };
   await fetchOne('org/small');
-  await page.getByRole('alert').getByText('may not be reached').waitFor();
+  await page.getByRole('alert').getByText('may not reach hub.example').waitFor();
   await page.getByRole('link', { name: 'Groups' }).click();
   const group = page.getByRole('region', { name: 'readers' });
   await group.getByLabel('Other hosts that readers allows').fill('hub.example');
@@ -396,9 +396,9 @@ test('where no hub is reached, fetching says so in both languages', async () => 
   await page.getByText('Others that fit this machine').click();
   const best = page.getByRole('listitem').filter({ has: page.getByRole('heading', { name: /^qwen3-4b/ }) }).last();
   await best.getByRole('button', { name: /^Fetch qwen3-4b/ }).click();
-  await best.getByText('failed: The hub could not be reached. Is there a network?').waitFor();
+  await best.getByText("failed: The hub can't be reached.").waitFor();
   await page.getByRole('radio', { name: '한국어' }).check();
-  await best.getByText('실패: 허브에 연결하지 못했습니다.').waitFor();
+  await best.getByText('실패: 허브에 연결할 수 없습니다.').waitFor();
   await best.getByRole('button', { name: /^qwen3-4b 받기/ }).waitFor();
   s.assertNoProblems(person);
   await person.context.close();

@@ -186,7 +186,7 @@ test('a full queue keeps the question and offers another try', async () => {
   await s.chooseModel(page, 'busy');
   await s.composer(page).fill('is anybody there');
   await s.composer(page).press('Enter');
-  await page.getByRole('alert').getByText('The server is busy').waitFor();
+  await page.getByRole('alert').getByText('The server has too much to do right now.').waitFor();
   await s.chooseModel(page, 'plain');
   await page.getByRole('button', { name: 'Try again' }).click();
   await s.ended(s.answers(page).first());

@@ -50,7 +50,7 @@ class Live : public std::enable_shared_from_this<Live> {
 };
 
 Json error_event(const ApiError& error) {
-  auto json = parse_json(error_json(error));
+  auto json = parse_json(error_json(error, Shape::kWithReason));
   return json ? std::move(*json) : Json::object();
 }
 
@@ -84,7 +84,7 @@ void Live::take(std::string text) {
   });
   if (is_taken) return;
   send_error(to_api_error(Error{ErrorCode::kRateLimited, "too many requests are waiting",
-                                "try again in a moment"}),
+                                "try again in a moment", "", Reason{"server_busy"}}),
              "");
   socket_->receive();
 }
@@ -105,7 +105,7 @@ Status Live::follow(const LiveWish& wish) {
   if (!has_room()) {
     return Error{ErrorCode::kRateLimited,
                  "more than " + std::to_string(kMaxFollowed) + " answers are followed",
-                 "unfollow one first"};
+                 "unfollow one first", "", Reason{"server_busy"}};
   }
   Followed one{nullptr, std::make_shared<std::atomic<bool>>(false)};
   MARU_ASSIGN_OR_RETURN(
@@ -158,8 +158,9 @@ void Live::send_error(const ApiError& error, const std::string& message) const {
 
 void open_live(const Call& call) {
   if (!net::is_websocket_request(call.request)) {
-    net::Response response = error_response(
-        make_http_error(426, "this address speaks WebSocket (RFC 6455, version 13)"));
+    net::Response response =
+        error_response(make_http_error(426, "this address speaks WebSocket (RFC 6455, version 13)"),
+                       Shape::kWithReason);
     response.headers.push_back({"Upgrade", "websocket"});
     response.headers.push_back({"Sec-WebSocket-Version", "13"});
     return call.writer.send(std::move(response));
@@ -167,8 +168,9 @@ void open_live(const Call& call) {
   // Other sites' pages can open a WebSocket with the cookie; browsers always name the page's site,
   // which was checked already.
   if (!call.identity.session_id.empty() && call.request.header("origin").empty()) {
-    return call.fail(to_api_error(Error{ErrorCode::kForbidden, "the Origin header is missing",
-                                        "use an API key outside of browsers"}));
+    return call.fail(
+        to_api_error(Error{ErrorCode::kForbidden, "the Origin header is missing",
+                           "use an API key outside of browsers", "", Reason{"site_unknown"}}));
   }
   const auto live = std::make_shared<Live>(call);
   call.writer.accept_websocket(

@@ -11,6 +11,12 @@ constexpr Access kAct{Who::kAdmin, Scope::kAdmin};
 
 Json status_json(const service::ModelPool& models, const service::ModelStatus& model) {
   Json json = model_json(model, models.facts(model.name));
+  if (!json["maru"]["error"].is_null()) {
+    Error problem = models.facts(model.name).problem;
+    if (problem.message.empty()) problem = model.last_error;
+    problem.reason = reason_of_model(model.name, problem);
+    add_reason(json["maru"]["error"], problem);
+  }
   json["maru"]["requests"] = model.n_uses;
   json["maru"]["last_used_at"] = model.last_used_ms == 0 ? Json(nullptr) : Json(model.last_used_ms);
   json["maru"]["idle_minutes"] = model.policy.idle_limit.count();
@@ -23,7 +29,8 @@ void answer_status(const Call& call, const std::string& name) {
     if (model.name == name) return call.answer(dump_json(status_json(models, model)));
   }
   call.fail(to_api_error(Error{ErrorCode::kNotFound, "the model '" + name + "' is gone",
-                               "GET /v1/models lists what is served", "model"}));
+                               "GET /v1/models lists what is served", "model",
+                               Reason{"model_unknown", {{"model", name}}}}));
 }
 
 void list_models(const Call& call) {

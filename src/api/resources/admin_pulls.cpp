@@ -14,6 +14,7 @@ Json pull_json(const service::PullJob& job) {
     error = {{"code", error_code_name(job.error.code)},
              {"message", job.error.message},
              {"hint", job.error.hint}};
+    add_reason(error, job.error);
   }
   return {{"id", job.id},
           {"source", job.source},
@@ -29,8 +30,8 @@ Json pull_json(const service::PullJob& job) {
 // False after an answer: this server fetches nothing.
 bool has_pulls(const Call& call) {
   if (call.context->pulls) return true;
-  call.fail(to_api_error(
-      Error{ErrorCode::kUnavailable, "this server does not fetch models", "use maru pull"}));
+  call.fail(to_api_error(Error{ErrorCode::kUnavailable, "this server does not fetch models",
+                               "use maru pull", "", Reason{"pulls_off"}}));
   return false;
 }
 

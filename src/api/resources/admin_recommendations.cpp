@@ -64,8 +64,8 @@ void list_recommendations(const Call& call) {
   if (!language) return call.fail(to_api_error(language.error()));
   const auto& recommender = call.context->recommender;
   if (!recommender) {
-    return call.fail(to_api_error(
-        Error{ErrorCode::kUnavailable, "this server recommends no models", "use maru recommend"}));
+    return call.fail(to_api_error(Error{ErrorCode::kUnavailable, "this server recommends no models",
+                                        "use maru recommend", "", Reason{"recommendations_off"}}));
   }
   const Advice advice = recommender->advise(*language);
   Json data = Json::array();

@@ -74,7 +74,8 @@ void answer_with_settings(const Call& call) {
 // False after an answer: this server's settings come from nowhere.
 bool has_settings(const Call& call) {
   if (call.context->settings) return true;
-  call.fail(to_api_error(Error{ErrorCode::kUnavailable, "this server has no settings", ""}));
+  call.fail(to_api_error(Error{ErrorCode::kUnavailable, "this server has no settings", "", "",
+                               Reason{"settings_off"}}));
   return false;
 }
 
@@ -88,7 +89,8 @@ Result<service::SettingChanges> read_changes(const Call& call) {
   for (const auto& [name, value] : body.items()) {
     if (name.size() > kMaxNameBytes || changes.size() == service::setting_keys().size()) {
       return Error{ErrorCode::kInvalidArgument, "there is no such setting",
-                   "GET /api/admin/settings lists them"};
+                   "GET /api/admin/settings lists them", "",
+                   Reason{"setting_unknown", {{"name", name}}}};
     }
     auto& change = changes[name];
     if (!value.is_null()) change = service::setting_from_json(value);
@@ -105,7 +107,8 @@ Status check_cookies(const Call& call, const service::SettingChanges& changes) {
   if (!locks_out) return {};
   return Error{ErrorCode::kConflict,
                "secure_cookies: this came by plain http, where nobody could log in any more",
-               "open the page by https and set it there", "secure_cookies"};
+               "open the page by https and set it there", "secure_cookies",
+               Reason{"cookies_lock_out"}};
 }
 
 void change_settings(const Call& call) {

@@ -1,4 +1,6 @@
 // Prices and limits, for administrators; auditors may look. Money is written as "12.50".
+#include <fmt/format.h>
+
 #include <limits>
 
 #include "api/account_answers.h"
@@ -30,7 +32,10 @@ int64_t read_money(ObjectReader& body, const char* name) {
   if (!text) return 0;
   const auto micros = service::parse_money(*text, body.path_of(name));
   if (micros) return *micros;
-  body.wrong_value(name, micros.error().to_string());
+  const std::string path = body.path_of(name);
+  body.problems().add(path, "invalid_value",
+                      fmt::format("'{}' {}", path, micros.error().to_string()),
+                      micros.error().reason);
   return 0;
 }
 

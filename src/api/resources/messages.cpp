@@ -119,7 +119,7 @@ std::shared_ptr<void> watch_caller(const Call& call) {
   if (!call.context->sign_in) return nullptr;
   return call.context->sign_in->watches().watch(
       call.identity, [writer = call.writer](const Error& reason) {
-        writer.write("data: " + error_json(to_api_error(reason)) + "\n\n");
+        writer.write("data: " + error_json(to_api_error(reason), Shape::kWithReason) + "\n\n");
         writer.end();
       });
 }
@@ -148,7 +148,8 @@ void follow_answer(const Call& call) {
         return goes_on;
       });
   if (!handle) {  // deleted in between
-    call.writer.write("data: " + error_json(to_api_error(handle.error())) + "\n\n");
+    call.writer.write("data: " + error_json(to_api_error(handle.error()), Shape::kWithReason) +
+                      "\n\n");
     return call.writer.end();
   }
   call.writer.on_closed([kept = *handle, watch = watch_caller(call)]() mutable {

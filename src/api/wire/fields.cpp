@@ -18,10 +18,13 @@ const char* support_name(Support support) {
   return "refused";
 }
 
-void Problems::add(std::string_view param, std::string_view code, std::string message) {
+void Problems::add(std::string_view param, std::string_view code, std::string message,
+                   Reason reason) {
   if (first_) return;
+  if (reason.name.empty()) reason.name = error_code_name(ErrorCode::kInvalidArgument);
   first_ = ApiError{
-      400, "invalid_request_error", std::string(code), std::move(message), std::string(param), 0};
+      400, "invalid_request_error", std::string(code), std::move(message), std::string(param),
+      0,   std::move(reason)};
 }
 
 const char* json_type_name(const Json& value) {
@@ -108,8 +111,11 @@ std::optional<int64_t> ObjectReader::integer(std::string_view name, int64_t low,
   }
   const std::optional<int64_t> number = as_int64(*value);
   if (!number || *number < low || *number > high) {
-    wrong_value(name, fmt::format("must be an integer from {} to {}, not {}", low, high,
-                                  dump_json(*value)));
+    problems_.add(
+        path_of(name), "invalid_value",
+        fmt::format("'{}' must be an integer from {} to {}, not {}", path_of(name), low, high,
+                    dump_json(*value)),
+        Reason{"out_of_range", {{"field", std::string(name)}, {"low", low}, {"high", high}}});
     return std::nullopt;
   }
   return number;
@@ -124,7 +130,11 @@ std::optional<double> ObjectReader::number(std::string_view name, double low, do
   }
   const double number = value->get<double>();
   if (!(number >= low && number <= high)) {
-    wrong_value(name, fmt::format("must be from {} to {}, not {}", low, high, dump_json(*value)));
+    problems_.add(
+        path_of(name), "invalid_value",
+        fmt::format("'{}' must be from {} to {}, not {}", path_of(name), low, high,
+                    dump_json(*value)),
+        Reason{"out_of_range", {{"field", std::string(name)}, {"low", low}, {"high", high}}});
     return std::nullopt;
   }
   return number;

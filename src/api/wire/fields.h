@@ -34,7 +34,7 @@ class Problems {
   bool any() const { return first_.has_value(); }
   const ApiError& first() const { return *first_; }
   // A 400. Only the first call counts.
-  void add(std::string_view param, std::string_view code, std::string message);
+  void add(std::string_view param, std::string_view code, std::string message, Reason reason = {});
 
  private:
   std::optional<ApiError> first_;

@@ -99,8 +99,11 @@ Result<int64_t> parse_whole_number(std::string_view text, std::string_view name,
   const char* const end = begin + text.size();
   const auto [stop, code] = std::from_chars(begin, end, number);
   if (code != std::errc{} || stop != end || number < min || number > max) {
-    return bad_query(fmt::format("'{}' must be a whole number from {} to {}", name, min, max),
-                     name);
+    return Error{
+        ErrorCode::kInvalidArgument,
+        fmt::format("'{}' must be a whole number from {} to {}", name, min, max), "",
+        std::string(name),
+        Reason{"out_of_range", {{"field", std::string(name)}, {"low", min}, {"high", max}}}};
   }
   return number;
 }

@@ -45,6 +45,23 @@ export function percent(share: number): string {
   return new Intl.NumberFormat(current, { style: 'percent' }).format(share);
 }
 
+const UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const;
+export function bytes(n: number): string {
+  const step = n > 0 ? Math.min(UNITS.length - 1, Math.floor(Math.log10(n) / 3)) : 0;
+  return new Intl.NumberFormat(current, {
+    style: 'unit',
+    unit: UNITS[step]!,
+    unitDisplay: 'short',
+    maximumFractionDigits: 1,
+  }).format(n / 1000 ** step);
+}
+
+// "in 40 seconds", "in 15 minutes".
+export function soon(seconds: number): string {
+  const [value, unit] = seconds < 90 ? [seconds, 'second' as const] : [seconds / 60, 'minute' as const];
+  return new Intl.RelativeTimeFormat(current).format(Math.max(1, Math.ceil(value)), unit);
+}
+
 const dateTimes = new Map<string, Intl.DateTimeFormat>(); // making one takes a while
 
 export function dateTime(time: number): string {

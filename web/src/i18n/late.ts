@@ -3,7 +3,7 @@ import { language, t as early, type Key, type Language } from './index.svelte';
 import en from './late.en.json';
 import ko from './late.ko.json';
 
-export { money } from './index.svelte';
+export { bytes, money } from './index.svelte';
 
 export type LateKey = keyof typeof en;
 const dictionaries: Record<Language, Record<LateKey, string>> = { en, ko };
@@ -26,17 +26,6 @@ export function wait(ms: number): string {
     unitDisplay: 'short',
     maximumFractionDigits: isShort ? 0 : 1,
   }).format(isShort ? ms : ms / 1000);
-}
-
-const UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const;
-export function bytes(n: number): string {
-  const step = n > 0 ? Math.min(UNITS.length - 1, Math.floor(Math.log10(n) / 3)) : 0;
-  return new Intl.NumberFormat(language(), {
-    style: 'unit',
-    unit: UNITS[step]!,
-    unitDisplay: 'short',
-    maximumFractionDigits: 1,
-  }).format(n / 1000 ** step);
 }
 
 export function compact(value: number): string {

@@ -1,13 +1,16 @@
 // Requests to our own server: JSON in, JSON out, errors as ApiFailure.
+import { loadErrorWords, type Told, type Values } from '../i18n/errors.svelte';
 import { dropAnswer, findAnswer, keepAnswer } from './kept';
 
-export class ApiFailure extends Error {
+export class ApiFailure extends Error implements Told {
   constructor(
     readonly status: number, // 0: the server was not reached
     readonly code: string,
-    message: string,
+    message: string, // English, for who looks closely; the words are found by `reason`
     readonly param: string | null = null,
-    readonly retryAfter: number | null = null,
+    readonly reason = 'internal',
+    readonly values: Values = {},
+    readonly request: string | null = null, // its id in the server's log
   ) {
     super(message);
   }
@@ -52,22 +55,46 @@ function urlOf(path: string, query: RequestOptions['query']): string {
   return text ? `${path}?${text}` : path;
 }
 
+interface WireError {
+  message?: string;
+  code?: string | null;
+  param?: string | null;
+  reason?: string;
+  values?: Values;
+}
+
+// Where the body tells none: of HTTP itself, of addresses beside /api/, of a proxy.
+export const REASONS: Record<number, string> = {
+  400: 'invalid_argument',
+  401: 'unauthenticated',
+  403: 'forbidden',
+  404: 'not_found',
+  405: 'unknown_url',
+  408: 'request_timeout',
+  409: 'conflict',
+  413: 'request_too_large',
+  415: 'unsupported_media_type',
+  426: 'upgrade_required',
+  429: 'rate_limited',
+  431: 'header_too_large',
+  502: 'unavailable',
+  503: 'unavailable',
+  504: 'unavailable',
+};
+
 export async function failureOf(response: Response): Promise<ApiFailure> {
-  let message = response.statusText || `HTTP ${response.status}`;
-  let code = '';
-  let param: string | null = null;
-  try {
-    const { error } = (await response.json()) as {
-      error?: { message?: string; code?: string | null; type?: string; param?: string | null };
-    };
-    message = error?.message ?? message;
-    code = error?.code ?? error?.type ?? '';
-    param = error?.param ?? null;
-  } catch {
-    // Not ours: a proxy's page.
-  }
-  const retryAfter = Number(response.headers.get('retry-after') ?? Number.NaN);
-  return new ApiFailure(response.status, code, message, param, Number.isFinite(retryAfter) ? retryAfter : null);
+  const { status } = response;
+  const [body] = await Promise.all([response.json().catch(() => null), loadErrorWords()]);
+  const error: WireError = (body as { error?: WireError } | null)?.error ?? {};
+  return new ApiFailure(
+    status,
+    error.code ?? '',
+    error.message ?? `HTTP ${status}`,
+    error.param ?? null,
+    error.reason ?? REASONS[status] ?? 'internal',
+    error.values ?? {},
+    response.headers.get('x-request-id'),
+  );
 }
 
 async function send(method: string, path: string, options: RequestOptions): Promise<Response> {

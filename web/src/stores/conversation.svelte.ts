@@ -12,7 +12,7 @@ import { Opinions } from './opinions.svelte';
 import { pairs } from './pairs.svelte';
 import { preferences } from './preferences.svelte';
 import { router } from './router.svelte';
-import { describe, toasts } from './toasts.svelte';
+import { toasts } from './toasts.svelte';
 
 export class Conversation {
   chat = $state.raw<api.Chat | null>(null); // null: it begins with the first message
@@ -85,19 +85,15 @@ export class Conversation {
     this.isSending = true;
     this.pending = onItsWay(text);
     this.asked += 1;
-    try {
+    const isSent = await toasts.trying(async () => {
       const chat = this.chat ?? (await this.#begin());
       const question = this.#add(await api.addMessage(chat.id, { content: text, parent: this.leaf ?? '' }));
       this.pending = null;
       await (this.rival === null ? this.#answer(question.id) : this.#answerTwice(question.id, this.rival));
-      return true;
-    } catch (error) {
-      toasts.show(describe(error), 'error');
-      return false;
-    } finally {
-      this.isSending = false;
-      this.pending = null;
-    }
+    });
+    this.isSending = false;
+    this.pending = null;
+    return isSent;
   }
 
   async regenerate(answer: Entry, model?: string): Promise<void> {

@@ -1,6 +1,7 @@
 // The ways on for a chat that no longer fits into its model's context. The person chooses one;
 // nothing that was said is lost by any.
 import * as api from '../services/api';
+import { ApiFailure } from '../services/http';
 import { live } from '../services/live';
 import { newestTurns, rateOf, transcript } from '../lib/shorten';
 import { plural, t } from '../i18n/index.svelte';
@@ -46,7 +47,10 @@ function ended(message: string): Promise<string> {
       if (event.type !== 'ended' && event.type !== 'gone') return;
       end();
       if (event.type === 'ended' && event.state === 'complete') resolve(message);
-      else reject(new Error(t('answer.failed')));
+      else {
+        const error = event.type === 'ended' ? event.extra?.error : null;
+        reject(new ApiFailure(200, '', error?.message ?? event.type, null, error?.reason ?? 'unavailable', error?.values));
+      }
     });
   });
 }

@@ -1,16 +1,9 @@
 // Models that are being fetched from the hub, for all that show them.
-import { t } from '../i18n/late';
 import * as admin from '../services/admin';
-import { ApiFailure } from '../services/http';
-import { describe } from './toasts.svelte';
 
 const EVERY_MS = 1000;
 
 export const isOpen = (one: admin.Pull) => one.state === 'waiting' || one.state === 'running';
-
-// Why one could not be asked for.
-export const pullProblem = (error: unknown) =>
-  error instanceof ApiFailure && error.status === 403 ? t('pull.notAllowed') : describe(error);
 
 class Pulls {
   list = $state.raw<admin.Pull[]>([]);

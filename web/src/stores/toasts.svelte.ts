@@ -1,10 +1,12 @@
 // Short words about what has just happened, and the polite voice for screen readers.
 import { ApiFailure } from '../services/http';
+import { tell, type Words } from '../i18n/errors.svelte';
 import { t } from '../i18n/index.svelte';
 
 export interface Toast {
   id: number;
   text: string;
+  detail: string;
   kind: 'info' | 'error';
 }
 
@@ -15,9 +17,9 @@ class Toasts {
   announcement = $state('');
   #last = 0;
 
-  show(text: string, kind: Toast['kind'] = 'info'): void {
+  show(text: string, kind: Toast['kind'] = 'info', detail = ''): void {
     const id = ++this.#last;
-    this.list = [...this.list.filter((toast) => toast.text !== text), { id, text, kind }]; // not twice the same
+    this.list = [...this.list.filter((toast) => toast.text !== text), { id, text, detail, kind }]; // not twice the same
     setTimeout(() => this.dismiss(id), kind === 'error' ? SHOWN_MS * 2 : SHOWN_MS);
   }
 
@@ -36,19 +38,24 @@ class Toasts {
       await act();
       return true;
     } catch (error) {
-      this.show(describe(error), 'error');
+      const { text, detail } = explain(error);
+      this.show(text, 'error', detail);
       return false;
     }
   }
 }
 
+// What is shown of an error: a sentence, and where that is a general one, what the server said.
+export function explain(error: unknown): Words {
+  if (!(error instanceof ApiFailure)) return { text: t('error.page'), detail: String(error) };
+  if (error.status === 0) return { text: t('error.unreachable'), detail: '' };
+  const { text, detail } = tell(error);
+  return { text, detail: detail && error.request ? `${detail} · ${error.request}` : detail };
+}
+
 export function describe(error: unknown): string {
-  if (!(error instanceof ApiFailure)) return error instanceof Error ? error.message : String(error);
-  if (error.status === 0) return t('error.unreachable');
-  if (error.status === 401) return t('error.loggedOut');
-  if (error.status === 429) return t('error.busy');
-  if (error.status === 503) return t('error.notReady');
-  return error.message;
+  const { text, detail } = explain(error);
+  return detail ? `${text} (${detail})` : text;
 }
 
 export const toasts = new Toasts();
