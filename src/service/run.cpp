@@ -103,7 +103,10 @@ void Run::go_on() {
 bool Run::is_metered(const GenerationEvent& event) {
   if (event.kind == GenerationEvent::Kind::kText) n_out_ = event.n_new_tokens;
   if (event.kind == GenerationEvent::Kind::kFinished) n_out_ = event.usage.new_tokens;
-  n_reasoning_ = std::max<int64_t>(n_reasoning_, event.n_reasoning_tokens);
+  if (event.n_reasoning_tokens > n_reasoning_) {
+    n_reasoning_ = event.n_reasoning_tokens;
+    last_thought_ = std::chrono::steady_clock::now();
+  }
   if (!meter_ || event.kind == GenerationEvent::Kind::kFailed) return true;
   switch (meter_->pass(n_out_)) {
     case Meter::Verdict::kPass: return true;
@@ -141,6 +144,10 @@ void Run::give_out(const GenerationEvent& event) {
       if (first_text_) {
         extra["timing"] = {{"first_token_ms", milliseconds(*first_text_ - began_)},
                            {"total_ms", milliseconds(std::chrono::steady_clock::now() - began_)}};
+        if (last_thought_) {
+          extra["timing"]["thinking_ms"] =
+              std::max<int64_t>(0, milliseconds(*last_thought_ - *first_text_));
+        }
       }
       return end(is_cut ? "stopped" : "complete", dump_json(extra),
                  is_cut                                  ? Outcome::kCancelled

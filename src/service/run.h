@@ -95,9 +95,9 @@ class Run {
   std::deque<GenerationEvent> held_;
   std::shared_ptr<void> watch_;
   bool needs_cancel_ = false;
-  // When it was asked for, and when its first text came.
+  // When it was asked for, when its first text came, and the last of its thinking.
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
-  std::optional<std::chrono::steady_clock::time_point> first_text_;
+  std::optional<std::chrono::steady_clock::time_point> first_text_, last_thought_;
   bool is_stored_ = false, is_dirty_ = false, has_ended_ = false, is_end_told_ = false;
   std::optional<uint64_t> generation_;
   uint64_t next_listener_ = 1;

@@ -201,6 +201,8 @@ test('thinking is folded, apart from the answer', async () => {
   await s.eventually(async () => (await answer.locator('.markdown').allInnerTexts()).join('|'), 'A hall.');
   await fold.click();
   await answer.getByText('A hall, or a floor?').waitFor();
+  await page.reload();
+  await s.answers(page).first().getByRole('button', { name: /^Thought for \d/ }).waitFor();
 });
 
 test('calls of tools are steps of the answer, and what nobody ran is said', async () => {

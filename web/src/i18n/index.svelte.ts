@@ -51,7 +51,7 @@ export function bytes(n: number): string {
   return new Intl.NumberFormat(current, {
     style: 'unit',
     unit: UNITS[step]!,
-    unitDisplay: 'short',
+    unitDisplay: step === 0 ? 'narrow' : 'short', // Korean's short one of bytes is the English word
     maximumFractionDigits: 1,
   }).format(n / 1000 ** step);
 }
