@@ -392,7 +392,8 @@ test('before there is an account, a recommended model is fetched, chosen, and gi
 test('where no hub is reached, fetching says so in both languages', async () => {
   const open = await s.startServer({ hub: 'away' });
   const person = await s.newPerson(browser, open);
-  const page = await s.openPage(person, '/welcome');
+  const page = await s.openPage(person, '/admin'); // which is no dead end before there is an account
+  await page.getByRole('link', { name: 'Set Maru up for others' }).click();
   await page.getByText('Others that fit this machine').click();
   const best = page.getByRole('listitem').filter({ has: page.getByRole('heading', { name: /^qwen3-4b/ }) }).last();
   await best.getByRole('button', { name: /^Fetch qwen3-4b/ }).click();

@@ -209,7 +209,7 @@ test('calls of tools are steps of the answer, and what nobody ran is said', asyn
   const page = await s.openPage(person);
   await s.chooseModel(page, 'tools');
   const answer = await s.ask(page, 'what is a maru');
-  const steps = async (article) => (await article.locator('.step > button, .thinking > button').allInnerTexts()).map((text) => text.trim());
+  const steps = async (article) => (await article.locator('.step .fold > button, .thinking .fold > button').allInnerTexts()).map((text) => text.trim());
   const expected = ['Called search', 'Result', 'Asked for read_page'];
   await s.eventually(async () => (await steps(answer)).slice(1), expected);
   await s.eventually(async () => (await answer.locator('.markdown').allInnerTexts()).join('|'), 'I look for it.|A maru is an open hall.');

@@ -90,7 +90,7 @@ async function show(texts, title) {
       await page.locator('.edge button').click().catch(() => {});
     }
     const pressed = await page.evaluate(async () => {
-      document.querySelectorAll('.step > button[aria-expanded=false]').forEach((button) => button.click());
+      document.querySelectorAll('.step .fold > button[aria-expanded=false]').forEach((button) => button.click());
       await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
       const steps = document.querySelectorAll('.step .markdown').length;
       const all = [...document.querySelectorAll('.markdown *, .bubble *, .step .label, nav a *')];
