@@ -1,6 +1,9 @@
 #include "service/machine_meter.h"
 
+#include <exception>
 #include <utility>
+
+#include "base/log.h"
 
 namespace maru::service {
 namespace {
@@ -33,9 +36,9 @@ MachineReading MachineMeter::read() {
 }
 
 bool MachineMeter::wants_measurement() const {
-  if (!reading_.speed) return true;
-  if (!reading_.beside_answers || is_busy(options_.stats())) return false;
-  return options_.clock() - reading_.measured_at >= options_.rest.count();
+  const bool has_rested = options_.clock() - reading_.measured_at >= options_.rest.count();
+  if (!reading_.speed) return reading_.measured_at == 0 || has_rested;
+  return has_rested && reading_.beside_answers && !is_busy(options_.stats());
 }
 
 void MachineMeter::wait_for_quiet() {
@@ -43,6 +46,16 @@ void MachineMeter::wait_for_quiet() {
   while (is_busy(options_.stats()) && std::chrono::steady_clock::now() < end) {
     std::unique_lock lock(mutex_);
     if (changed_.wait_for(lock, kLook, [this] { return is_closing_; })) return;
+  }
+}
+
+// None where no memory or no thread was left for it.
+std::optional<MachineSpeed> MachineMeter::measure() const {
+  try {
+    return options_.measure();
+  } catch (const std::exception& e) {
+    log_warning("the machine could not be measured: {}", e.what());
+    return std::nullopt;
   }
 }
 
@@ -58,11 +71,15 @@ void MachineMeter::work() {
       if (is_closing_) return;
     }
     const engine::EngineStats before = options_.stats();
-    const MachineSpeed speed = options_.measure();
+    const std::optional<MachineSpeed> speed = measure();
     const engine::EngineStats after = options_.stats();
     const bool is_disturbed = is_busy(before) || is_busy(after) || before.n_steps != after.n_steps;
     const std::lock_guard lock(mutex_);
-    reading_ = {speed, options_.clock(), is_disturbed, false};
+    reading_.is_measuring = false;
+    reading_.measured_at = options_.clock();
+    if (!speed) continue;
+    reading_.speed = speed;
+    reading_.beside_answers = is_disturbed;
   }
 }
 

@@ -1,6 +1,6 @@
 // The speed of the machine that a server runs on, measured once and kept: by a thread of its own,
 // so that nobody waits for it. A figure that was taken beside answers is told as such, and taken
-// anew when nothing runs.
+// anew when nothing runs. Where it fails (no memory, no threads) that is logged and tried later.
 #pragma once
 
 #include <chrono>
@@ -19,7 +19,7 @@ namespace maru::service {
 
 struct MachineReading {
   std::optional<MachineSpeed> speed;  // the last that was measured
-  int64_t measured_at = 0;            // unix milliseconds
+  int64_t measured_at = 0;            // unix milliseconds, of the last try
   bool beside_answers = false;        // they were computed meanwhile: the machine can do more
   bool is_measuring = false;          // another figure will be there soon
 };
@@ -28,7 +28,8 @@ struct MachineMeterOptions {
   std::function<MachineSpeed()> measure;       // some seconds; called by the meter's thread
   std::function<engine::EngineStats()> stats;  // tells whether answers run; any thread
   std::chrono::milliseconds patience{3'000};   // for a moment without answers, before measuring
-  std::chrono::milliseconds rest{60'000};      // between a figure taken beside answers and another
+  std::chrono::milliseconds rest{
+      60'000};  // between a figure taken beside answers and another, and after a failure
   Clock clock = unix_milliseconds;
 };
 
@@ -45,6 +46,7 @@ class MachineMeter {
 
  private:
   void work();
+  std::optional<MachineSpeed> measure() const;
   bool wants_measurement() const;  // under mutex_
   void wait_for_quiet();
 

@@ -1,6 +1,7 @@
 #include "service/reasoning.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace maru::service {
 namespace {
@@ -15,6 +16,27 @@ std::string_view without_space(std::string_view text) {
   const size_t first = text.find_first_not_of(kSpace);
   return first == std::string_view::npos ? std::string_view() : text.substr(first);
 }
+
+// Where a mark comes next in a text. Asked for places that only grow, it reads the text once in
+// all, also for a mark that is not there: answers may be a megabyte of marks.
+class NextMark {
+ public:
+  NextMark(std::string_view text, std::string_view mark) : text_(text), mark_(mark) {}
+
+  // Behind the first mark that begins at `from` or later; npos if none does.
+  size_t end_from(size_t from) {
+    if (!is_known_ || (at_ != std::string_view::npos && at_ < from)) {
+      at_ = text_.find(mark_, from);
+      is_known_ = true;
+    }
+    return at_ == std::string_view::npos ? at_ : at_ + mark_.size();
+  }
+
+ private:
+  std::string_view text_, mark_;
+  size_t at_ = 0;
+  bool is_known_ = false;
+};
 
 }  // namespace
 
@@ -65,21 +87,20 @@ void ReasoningCounter::look_for_end() {
 }
 
 std::string without_later_thinking(std::string_view answer) {
-  constexpr std::string_view kStepEnds[] = {"</tool_call>", "</tool_response>"};
+  NextMark step_ends[] = {NextMark(answer, "</tool_call>"), NextMark(answer, "</tool_response>")};
+  NextMark closes[] = {NextMark(answer, kMarks[0].end), NextMark(answer, kMarks[1].end)};
+  static_assert(std::size(kMarks) == 2);
   std::string kept;
-  while (!answer.empty()) {
-    size_t end = std::string_view::npos;  // behind the next step
-    for (const std::string_view mark : kStepEnds) {
-      const size_t at = answer.find(mark);
-      if (at != std::string_view::npos) end = std::min(end, at + mark.size());
-    }
-    kept += answer.substr(0, end);
-    if (end == std::string_view::npos) break;
-    answer.remove_prefix(end);
-    const std::string_view next = without_space(answer);
-    for (const Marks& marks : kMarks) {
-      const size_t close = next.starts_with(marks.begin) ? next.find(marks.end) : next.npos;
-      if (close != next.npos) answer = next.substr(close + marks.end.size());
+  for (size_t at = 0; at < answer.size();) {
+    size_t end = answer.size();  // behind the next step
+    for (NextMark& mark : step_ends) end = std::min(end, mark.end_from(at));
+    kept += answer.substr(at, end - at);
+    at = end;
+    const std::string_view next = without_space(answer.substr(at));
+    for (size_t i = 0; i < std::size(kMarks); ++i) {
+      if (!next.starts_with(kMarks[i].begin)) continue;
+      const size_t close = closes[i].end_from(answer.size() - next.size());
+      if (close <= answer.size()) at = close;
     }
   }
   return kept;

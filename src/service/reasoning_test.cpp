@@ -50,6 +50,10 @@ TEST(Reasoning, LaterThinkingIsNoPartOfTheHistory) {
   same("<think>a</think>b");
   same("<tool_call>{}</tool_call> so <think>a</think>");
   same("<tool_call>{}</tool_call>\n<think>open");
+  same("</tool_response></tool_call> <think>a [/THINK]");
+  std::string marks;  // a search to the end for each of them would take minutes
+  for (int i = 0; i < 500'000; ++i) marks += i % 2 == 0 ? "</tool_call>" : "<think>";
+  same(marks);
   EXPECT_EQ(
       without_later_thinking("<think>a</think>b\n<tool_call>{}</tool_call>\n<think>c</think>\n"
                              "<tool_response>d</tool_response>[THINK]e[/THINK]f"),

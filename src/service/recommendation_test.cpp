@@ -184,6 +184,22 @@ TEST_F(MachineMeterTest, SaysWhatWasMeasuredBesideAnswersAndMeasuresAgainWhenNot
   EXPECT_EQ(n_measured_, 3);
 }
 
+TEST_F(MachineMeterTest, OutlivesAMeasurementThatFailsAndTriesAgainLater) {
+  MachineMeterOptions failing = options();
+  failing.measure = [this, measure = failing.measure] {
+    if (n_measured_ > 0) return measure();
+    ++n_measured_;
+    throw std::bad_alloc();
+  };
+  MachineMeter meter(std::move(failing));
+  EXPECT_FALSE(wait(meter).speed);
+  now_ = 5999;
+  EXPECT_FALSE(meter.read().is_measuring);
+  now_ = 6000;
+  EXPECT_TRUE(meter.read().is_measuring);
+  EXPECT_TRUE(wait(meter).speed);
+}
+
 TEST_F(MachineMeterTest, EndsWhereNobodyAsked) {
   const MachineMeter meter(options());
   EXPECT_EQ(n_measured_, 0);

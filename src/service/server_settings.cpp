@@ -87,6 +87,11 @@ Result<SettingsView> ServerSettings::list() const {
     return is_model(key, model);
   });
   const Settings defaults;
+  std::map<std::string, std::vector<std::string>>
+      models;  // before the lock: they may need the disk
+  for (const KeySpec& spec : setting_specs()) {
+    if (spec.key.kind == SettingKind::kModel) models[spec.key.name] = models_(spec.key.name);
+  }
   const std::lock_guard lock(mutex_);
   for (const IgnoredSetting& one : aside_) {
     if (find_stored(stored, one.name) != nullptr) view.ignored.push_back(one);
@@ -99,10 +104,9 @@ Result<SettingsView> ServerSettings::list() const {
                     .origin = in_force_.origin(name),
                     .choices = spec.key.choices};
     row.is_editable = spec.key.on_page != OnPage::kShown && base_.origin(name) == kDefaultOrigin;
-    if (row.is_editable && spec.key.kind == SettingKind::kModel) {
-      row.choices = models_(name);
-    }
-    if (const auto* kept = find_stored(stored, name)) {
+    if (row.is_editable && models.contains(name)) row.choices = models[name];
+    const auto* kept = find_stored(stored, name);
+    if (kept != nullptr && spec.key.on_page != OnPage::kShown) {
       row.stored = setting_from_json(json_of(*kept));
     }
     if (next.value(name) != row.value) row.next = next.value(name);
@@ -142,6 +146,7 @@ Status ServerSettings::change(const std::string& actor, const SettingChanges& ch
     }
     if (value) MARU_RETURN_IF_ERROR(check(name, *value));
   }
+  std::vector<store::StoredSetting> after;
   const auto work = [&](store::Transaction& transaction) -> Result<std::optional<Act>> {
     MARU_ASSIGN_OR_RETURN(const auto before, store::list_settings(transaction));
     Json detail = Json::object();
@@ -157,15 +162,17 @@ Status ServerSettings::change(const std::string& actor, const SettingChanges& ch
           value ? store::set_setting(transaction, {name, dump_json(to), unix_milliseconds(), actor})
                 : store::remove_setting(transaction, name));
     }
+    MARU_ASSIGN_OR_RETURN(after, store::list_settings(transaction));
     if (names.empty()) return std::optional<Act>();
     return std::optional<Act>(Act{actor, "setting.change", names, dump_json(detail)});
   };
   MARU_RETURN_IF_ERROR(log_->change(work));
-  return take_at_once(changes);
+  take_at_once(changes, after);
+  return {};
 }
 
-Status ServerSettings::take_at_once(const SettingChanges& changes) {
-  MARU_ASSIGN_OR_RETURN(const auto stored, read_stored());
+void ServerSettings::take_at_once(const SettingChanges& changes,
+                                  const std::vector<store::StoredSetting>& stored) {
   Config next = base_;
   next.take_stored(stored, {});
   Settings settings;
@@ -176,7 +183,6 @@ Status ServerSettings::take_at_once(const SettingChanges& changes) {
     settings = in_force_.settings();
   }
   apply_(settings);
-  return {};
 }
 
 }  // namespace maru::service

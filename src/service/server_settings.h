@@ -67,7 +67,7 @@ class ServerSettings {
   Result<std::vector<store::StoredSetting>> read_stored() const;
   bool is_model(const std::string& key, const std::string& model) const;
   Status check(const std::string& name, const SettingValue& value) const;
-  Status take_at_once(const SettingChanges& changes);
+  void take_at_once(const SettingChanges& changes, const std::vector<store::StoredSetting>& stored);
 
   std::shared_ptr<AuditLog> log_;
   const Config base_;

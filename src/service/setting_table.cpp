@@ -132,7 +132,7 @@ std::vector<KeySpec> make_table() {
                   &Settings::database_url)),
       choice({"secure_cookies",
               "sessions' cookies are sent over https only: on, or auto, if the login came by https",
-              kSecurity, kNextStart},
+              kSecurity, kShown},
              &Settings::secure_cookies, {"auto", "on"}),
       choice({"prefix_sharing",
               "who shares the cache of prompts: user (each their own) or organisation (all)",

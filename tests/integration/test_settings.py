@@ -79,19 +79,16 @@ def test_a_change_holds_after_the_next_start(house):
             ({"context": 128, "embedding_model": "second"}, "embedding_model"),
             ({"context": 128, "egress_hosts": ["*"]}, "egress_hosts"),
             ({"context": 128, "host": "0.0.0.0"}, "host"),
+            ({"context": 128, "secure_cookies": "on"}, "secure_cookies"),  # over http nobody could log in
             ({"context": 128, "nothing": 1}, "nothing"),
             ({"context": 12.5}, "context"),
         ]:
             assert change(http, root, changes, 400)["error"]["param"] == param
         assert rows(http, root)["context"]["stored"] == 256
-        # By plain http nobody could log in any more.
-        assert change(http, root, {"secure_cookies": "on"}, 409)["error"]["param"] == "secure_cookies"
-        change(http, root, {"secure_cookies": "on"}, **{"x-forwarded-proto": "https"})
 
         acts = http.get("/api/admin/audit", headers=bearer(root)).json()["data"]
         details = [act["detail"] for act in acts if act["action"] == "setting.change"]
         assert details == [
-            {"secure_cookies": {"old": None, "new": "on"}},
             {
                 "context": {"old": None, "new": 256},
                 "currency": {"old": None, "new": "krw"},
@@ -105,11 +102,11 @@ def test_a_change_holds_after_the_next_start(house):
 
     with real_server(None, home=home) as server, server.http() as http:
         seen = rows(http, root)
-        for name, value in [("max_running", 4), ("context", 256), ("model", "second"), ("secure_cookies", "on")]:
+        for name, value in [("max_running", 4), ("context", 256), ("model", "second")]:
             assert (seen[name]["value"], seen[name]["origin"], seen[name]["next"]) == (value, "database", None)
         models = http.get("/api/admin/models", headers=bearer(root)).json()["data"]
         assert [(one["id"], one["maru"]["context_length"]) for one in models if one["maru"]["default"]] == [("second", 256)]
-        change(http, root, dict.fromkeys(["model", "context", "max_running", "secure_cookies", "currency"]))
+        change(http, root, dict.fromkeys(["model", "context", "max_running", "currency"]))
         assert rows(http, root)["model"]["next"] == ""
     with real_server(None, "--max-running", "3", home=home) as server, server.http() as http:
         row = rows(http, root)["max_running"]

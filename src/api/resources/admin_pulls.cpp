@@ -1,5 +1,5 @@
-// Models that administrators fetch from the hub, and those that are recommended; auditors may look.
-// While there is no account, whoever sets Maru up may do both.
+// Models that administrators fetch from the hub; auditors may look. While there is no account,
+// whoever sets Maru up may do both.
 #include "api/account_answers.h"
 
 namespace maru::api {

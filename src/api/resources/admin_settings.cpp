@@ -98,25 +98,11 @@ Result<service::SettingChanges> read_changes(const Call& call) {
   return changes;
 }
 
-// Over plain http a browser would keep no session any more, and nobody could log in to mend it.
-Status check_cookies(const Call& call, const service::SettingChanges& changes) {
-  const auto wish = changes.find("secure_cookies");
-  const bool locks_out = wish != changes.end() &&
-                         wish->second == service::SettingValue(std::string("on")) &&
-                         !came_by_https(call.request);
-  if (!locks_out) return {};
-  return Error{ErrorCode::kConflict,
-               "secure_cookies: this came by plain http, where nobody could log in any more",
-               "open the page by https and set it there", "secure_cookies",
-               Reason{"cookies_lock_out"}};
-}
-
 void change_settings(const Call& call) {
   if (!has_settings(call)) return;
   const auto changes = read_changes(call);
   if (!changes) return call.fail(to_api_error(changes.error()));
-  Status changed = check_cookies(call, *changes);
-  if (changed) changed = call.context->settings->change(call.identity.user_id, *changes);
+  const Status changed = call.context->settings->change(call.identity.user_id, *changes);
   if (!changed) return call.fail(to_api_error(changed.error()));
   answer_with_settings(call);
 }

@@ -165,8 +165,8 @@ Result<int> run(const Context& context) {
   const auto kept = std::make_shared<service::ServerSettings>(log, context.config,
                                                               model_names(context.settings()));
   MARU_RETURN_IF_ERROR(kept->load());
-  set_log_level(log_level_of(kept->in_force().settings().log_level));
   MARU_ASSIGN_OR_RETURN(const auto started, start_models(context, *kept));
+  set_log_level(log_level_of(kept->in_force().settings().log_level));  // behind what models say
   const auto& host = started.host;
   const service::Config config = kept->in_force();
   const service::Settings& settings = config.settings();
