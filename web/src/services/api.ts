@@ -47,7 +47,9 @@ export const listChats = (filter: ChatFilter = {}) =>
   request<Schemas['ChatList']>('GET', '/api/chats', { query: { ...filter }, keep: true });
 export const addChat = (chat: { settings?: ChatSettings; temporary?: boolean; folder?: string; title?: string }) =>
   request<Chat>('POST', '/api/chats', { body: chat });
-export const findChat = (chat: string) => request<Chat>('GET', `/api/chats/${id(chat)}`, { keep: true });
+// `isFresh`: a failure where the server is out of reach, not what was kept of it.
+type Reading = { isFresh?: boolean };
+export const findChat = (chat: string, reading: Reading = {}) => request<Chat>('GET', `/api/chats/${id(chat)}`, { keep: true, ...reading });
 export interface ChatChange {
   title?: string;
   folder?: string | null;
@@ -75,8 +77,8 @@ export const search = (query: string, cursor?: string, signal?: AbortSignal) =>
     ...(signal ? { signal } : {}),
   });
 
-export const listMessages = (chat: string) =>
-  request<Schemas['ChatMessageList']>('GET', `/api/chats/${id(chat)}/messages`, { keep: true });
+export const listMessages = (chat: string, reading: Reading = {}) =>
+  request<Schemas['ChatMessageList']>('GET', `/api/chats/${id(chat)}/messages`, { keep: true, ...reading });
 export const addMessage = (chat: string, message: { content: string; parent?: string; role?: 'user' | 'assistant' }) =>
   request<ChatMessage>('POST', `/api/chats/${id(chat)}/messages`, { body: message });
 export const editMessage = (message: string, content: string) =>

@@ -43,6 +43,7 @@ export interface RequestOptions {
   accept?: string;
   language?: string; // of the answer; else the browser's
   keep?: boolean; // to be read again without a network
+  isFresh?: boolean; // not what was kept
   expectsLogin?: boolean; // a 401 is an answer, not the end of the session
 }
 
@@ -134,7 +135,7 @@ export async function request<T>(method: string, path: string, options: RequestO
     return answer;
   } catch (error) {
     if (!options.keep || !(error instanceof ApiFailure)) throw error;
-    const kept = error.status === 0 ? await findAnswer<T>(address) : null;
+    const kept = error.status === 0 && !options.isFresh ? await findAnswer<T>(address) : null;
     if (error.status === 404) dropAnswer(address);
     if (kept === null) throw error;
     return kept;

@@ -1,12 +1,13 @@
 // The chat that is open: its tree of messages, the branch that is shown, and what one does to it.
 import * as api from '../services/api';
 import { drawTwo } from '../lib/votes';
-import { isGone } from '../services/http';
-import { branchOf, childrenOf, newestLeaf } from '../lib/tree';
+import { ApiFailure, isGone } from '../services/http';
+import { newestLeaf } from '../lib/tree';
 import { t } from '../i18n/index.svelte';
 import { assistants } from './assistants.svelte';
 import { chats } from './chats.svelte';
-import { Entry, merged, onItsWay } from './entry.svelte';
+import { Entry, onItsWay } from './entry.svelte';
+import { Messages } from './messages.svelte';
 import { models } from './models.svelte';
 import { Opinions } from './opinions.svelte';
 import { pairs } from './pairs.svelte';
@@ -20,7 +21,6 @@ export class Conversation {
   isLoading = $state(false);
   problem = $state.raw<unknown>(null); // why the chat can't be shown
   isSending = $state(false);
-  leaf = $state<string | null>(null);
   failure = $state.raw<{ question: string; error: unknown } | null>(null); // the question without an answer, and why
   // The model that answers beside the chat's own; '': any other; null: none.
   rival = $state<string | null>(null);
@@ -28,19 +28,21 @@ export class Conversation {
   asked = $state(0); // how many were
   revealed = $state.raw<{ id: string } | null>(null); // the message that one comes to
   readonly opinions = new Opinions();
-  #entries = $state.raw(new Map<string, Entry>());
+  readonly #messages: Messages = new Messages(
+    () => (this.isSending ? null : (this.chat?.id ?? null)),
+    (ended) => this.#onEnded(ended),
+  );
   #newModel = $state<string | null>(null);
   #newAssistant = $state<string | null>(null);
   #endChanges: () => void;
   #saving: Promise<unknown> | null = null; // the settings that the next answer is made by
 
   assistant = $derived(this.chat ? (this.chat.settings?.assistant ?? null) : this.#newAssistant);
-  branch = $derived(branchOf(this.#entries, this.leaf));
-  children = $derived(childrenOf(this.#entries.values()));
+  branch = $derived(this.#messages.branch);
   // The last two answers, if they were asked for side by side.
   pair = $derived.by((): [Entry, Entry] | null => {
     const last = this.branch.at(-1);
-    const [a, b] = (last?.parent && pairs.find(last.parent)?.map((id) => this.#entries.get(id))) || [];
+    const [a, b] = (last?.parent && pairs.find(last.parent)?.map((id) => this.#messages.find(id))) || [];
     return a && b && (last === a || last === b) ? [a, b] : null;
   });
   running = $derived([...this.branch, ...(this.pair ?? [])].find((entry) => entry.isRunning) ?? null);
@@ -50,15 +52,19 @@ export class Conversation {
   constructor(assistant: string | null = null) {
     this.#newAssistant = assistant;
     this.#endChanges = chats.onChange((what, chat) => {
-      if (what === 'message' && chat === this.chat?.id && !this.isSending) void this.#reconcile();
-      if (what === 'chat' && chat === this.chat?.id) void this.#refreshChat();
-      if (what === 'missed') void this.#catchUp();
+      const isOurs = this.isLoading || (this.chat !== null && (what === 'missed' || chat === this.chat.id));
+      if (isOurs && (what === 'missed' || what === 'message')) void this.#messages.reconcile();
+      if (isOurs && (what === 'missed' || what === 'chat')) void this.#refreshChat();
     });
+  }
+
+  get leaf(): string | null {
+    return this.#messages.leaf;
   }
 
   close(): void {
     this.#endChanges();
-    this.#entries.forEach((entry) => entry.unfollow());
+    this.#messages.close();
   }
 
   async open(id: string): Promise<void> {
@@ -68,9 +74,8 @@ export class Conversation {
       const [chat, messages] = await Promise.all([api.findChat(id), api.listMessages(id)]);
       this.chat = chat;
       this.isTemporary = chat.temporary;
-      this.#entries = new Map(messages.data.map((message) => [message.id, new Entry(message)]));
-      this.leaf = chat.leaf ?? messages.data.at(-1)?.id ?? null;
-      this.#followAll();
+      this.#messages.set(messages.data, chat.leaf);
+      this.#messages.catchUp();
       void this.opinions.load(id).catch(() => {});
     } catch (error) {
       this.problem = error;
@@ -87,12 +92,13 @@ export class Conversation {
     this.asked += 1;
     const isSent = await toasts.trying(async () => {
       const chat = this.chat ?? (await this.#begin());
-      const question = this.#add(await api.addMessage(chat.id, { content: text, parent: this.leaf ?? '' }));
+      const question = await this.#ask(chat.id, text);
       this.pending = null;
       await (this.rival === null ? this.#answer(question.id) : this.#answerTwice(question.id, this.rival));
     });
-    this.isSending = false;
+    if (!isSent) void this.#messages.reconcile();
     this.pending = null;
+    this.#endSending();
     return isSent;
   }
 
@@ -103,7 +109,7 @@ export class Conversation {
   }
 
   // A question that was added to the chat by another way.
-  readonly askAgain = (question: string): Promise<void> => this.#reconcile().then(() => this.#answer(question));
+  readonly askAgain = (question: string): Promise<void> => this.#messages.reconcile().then(() => this.#answer(question));
 
   readonly retry = (question: string): Promise<void> => this.#answer(question);
 
@@ -111,16 +117,15 @@ export class Conversation {
   async goOn(answer: Entry): Promise<void> {
     if (this.running) return;
     await toasts.trying(async () => {
-      answer.restart(await api.continueAnswer(answer.id));
+      this.#messages.goOn(answer, await api.continueAnswer(answer.id));
       toasts.announce(t('announce.answering'));
-      answer.follow((ended) => this.#onEnded(ended));
     });
   }
 
   // Both the old words and the new stay, as branches.
   async edit(question: Entry, text: string): Promise<void> {
     await toasts.trying(async () => {
-      const edited = this.#add(await api.editMessage(question.id, text));
+      const edited = this.#messages.add(await api.editMessage(question.id, text));
       this.asked += 1;
       await this.#answer(edited.id);
     });
@@ -131,28 +136,29 @@ export class Conversation {
     await toasts.trying(() => Promise.all([...running].map((entry) => entry && api.stopAnswer(entry.id))));
   }
 
-  readonly siblings = (entry: Entry): Entry[] => this.children.get(entry.parent) ?? [entry];
+  readonly siblings = (entry: Entry): Entry[] => this.#messages.children.get(entry.parent) ?? [entry];
 
   walk(entry: Entry, step: number): void {
     const siblings = this.siblings(entry);
     const next = siblings[siblings.indexOf(entry) + step];
     if (!next) return;
-    this.leaf = newestLeaf(this.children, next.id);
+    const leaf = newestLeaf(this.#messages.children, next.id);
+    this.#messages.leaf = leaf;
     this.failure = null;
-    if (this.chat) void api.changeChat(this.chat.id, { leaf: this.leaf }).catch(() => {});
+    if (this.chat) void api.changeChat(this.chat.id, { leaf }).catch(() => {});
   }
 
   // Shows the branch that goes through `id`.
   reveal(id: string): void {
-    if (!this.#entries.has(id)) return;
-    if (!this.branch.some((entry) => entry.id === id)) this.leaf = newestLeaf(this.children, id);
+    if (!this.#messages.find(id)) return;
+    if (!this.branch.some((entry) => entry.id === id)) this.#messages.leaf = newestLeaf(this.#messages.children, id);
     this.revealed = { id };
   }
 
   // The chat goes on from the one that was preferred.
   async vote(winner: Entry, loser: Entry, topic: string, tie: boolean): Promise<void> {
     await this.opinions.addVote(winner.id, loser.id, topic, tie);
-    this.leaf = winner.id;
+    this.#messages.leaf = winner.id;
     if (this.chat) void api.changeChat(this.chat.id, { leaf: winner.id }).catch(() => {});
   }
 
@@ -176,35 +182,49 @@ export class Conversation {
     return chat;
   }
 
+  // A request whose answer was lost may have been done: then the question is there.
+  async #ask(chat: string, content: string): Promise<Entry> {
+    const parent = this.leaf;
+    try {
+      return this.#messages.add(await api.addMessage(chat, { content, parent: parent ?? '' }));
+    } catch (error) {
+      if (error instanceof ApiFailure && error.status >= 400 && error.status < 500) throw error;
+      const { data } = await api.listMessages(chat, { isFresh: true }).catch(() => ({ data: [] }));
+      const isIt = (one: api.ChatMessage) => one.role === 'user' && one.parent === parent && one.content === content;
+      const stored = data.findLast((one) => isIt(one) && !this.#messages.find(one.id));
+      if (!stored) throw error;
+      return this.#messages.add(stored);
+    }
+  }
+
   async #answer(question: string, settings: api.ChatSettings = {}): Promise<void> {
     this.failure = null;
     this.isSending = true;
     try {
-      this.leaf = question;
+      this.#messages.leaf = question;
       await this.#saving;
-      const entry = this.#add(await api.startAnswer(question, settings));
+      this.#messages.addAnswer(await api.startAnswer(question, settings));
       toasts.announce(t('announce.answering'));
-      entry.follow((ended) => this.#onEnded(ended));
     } catch (error) {
-      this.failure = { question, error };
-    } finally {
-      this.isSending = false;
+      this.#fail(question, error);
     }
+    this.#endSending();
     void this.#refreshChat(); // its title may come of the first message
   }
 
   // Both at once, in an order that tells nothing.
   async #answerTwice(question: string, rival: string): Promise<void> {
     this.failure = null;
+    await this.#saving; // of the model that was just chosen
     const wanted = drawTwo(this.model, rival, models.list.map((model) => model.id));
     try {
       const answers = await Promise.all(wanted.map((model) => api.startAnswer(question, { model })));
       const [a, b] = answers;
       if (a && b) pairs.put(question, [a.id, b.id]);
       toasts.announce(t('announce.answering'));
-      answers.map((answer) => this.#add(answer)).forEach((entry) => entry.follow((ended) => this.#onEnded(ended)));
+      answers.forEach((answer) => this.#messages.addAnswer(answer));
     } catch (error) {
-      this.failure = { question, error };
+      this.#fail(question, error);
     }
     void this.#refreshChat();
   }
@@ -218,45 +238,25 @@ export class Conversation {
     }
   }
 
-  #add(message: api.ChatMessage): Entry {
-    const entry = this.#entries.get(message.id) ?? new Entry(message);
-    this.#entries = new Map(this.#entries).set(message.id, entry);
-    this.leaf = message.id;
-    return entry;
+  #fail(question: string, error: unknown): void {
+    this.failure = { question, error };
+    void this.#messages.reconcile(); // what was asked for may be there
   }
 
-  readonly #followAll = () => this.#entries.forEach((entry) => entry.follow((ended) => this.#onEnded(ended)));
+  #endSending(): void {
+    this.isSending = false;
+    this.#messages.catchUp();
+  }
 
   async #refreshChat(id = this.chat?.id): Promise<void> {
     if (!id) return;
     try {
-      const chat = await api.findChat(id);
+      const chat = await api.findChat(id, { isFresh: true });
       if (this.chat?.id !== id) return;
       this.chat = chat;
       chats.put(chat);
     } catch (error) {
       if (isGone(error) && this.chat?.id === id) this.problem = error; // out of reach: what is shown stays
     }
-  }
-
-  async #catchUp(): Promise<void> {
-    const before = this.chat?.updated_at;
-    await this.#refreshChat();
-    if (this.chat?.updated_at !== before && !this.isSending) await this.#reconcile();
-  }
-
-  // Another tab has added or ended something.
-  async #reconcile(): Promise<void> {
-    const id = this.chat?.id;
-    if (!id) return;
-    const ended = new Set([...this.#entries.values()].filter((entry) => !entry.isRunning));
-    const { data } = await api.listMessages(id).catch(() => ({ data: null }));
-    if (!data || this.chat?.id !== id || this.isSending) return;
-    const entries = merged(this.#entries, data, ended);
-    const isAtEnd = this.leaf === null || (this.children.get(this.leaf) ?? []).length === 0;
-    this.#entries = entries;
-    if (this.leaf && !entries.has(this.leaf)) this.leaf = data.at(-1)?.id ?? null;
-    if (isAtEnd && this.leaf) this.leaf = newestLeaf(this.children, this.leaf);
-    this.#followAll();
   }
 }

@@ -36,6 +36,14 @@ export class Entry {
     this.extra = null;
   }
 
+  // It was written to its end elsewhere.
+  replace(message: ChatMessage): void {
+    if (this.content === message.content && this.state === message.state) return;
+    this.content = message.content;
+    this.state = message.state;
+    this.extra = message.extra;
+  }
+
   // Goes on from what is there.
   follow(onEnded: (entry: Entry) => void): void {
     if (this.#endFollow || !this.isRunning) return;
@@ -67,12 +75,14 @@ export function onItsWay(content: string): Entry {
 }
 
 // The messages as the server tells them. Entries that are there stay; of the `ended` ones some may
-// be written again.
+// be written again, or have been.
 export function merged(before: ReadonlyMap<string, Entry>, data: ChatMessage[], ended: ReadonlySet<Entry>): Map<string, Entry> {
   const entries = new Map(data.map((message) => [message.id, before.get(message.id) ?? new Entry(message)]));
   for (const message of data) {
     const entry = before.get(message.id);
-    if (entry && ended.has(entry) && message.state === 'running') entry.restart(message);
+    if (!entry || !ended.has(entry)) continue;
+    if (message.state === 'running') entry.restart(message);
+    else entry.replace(message);
   }
   before.forEach((entry) => !entries.has(entry.id) && entry.unfollow());
   return entries;
