@@ -118,6 +118,43 @@ describe('calls', () => {
   });
 });
 
+describe('an answer of very many steps', () => {
+  const kinds = (content: string) => partsOf(content, true).map((part) => part.kind);
+
+  it.each([
+    ['calls', '<tool_call>{}</tool_call>'],
+    ['calls of Mistral', '[TOOL_CALLS]f{}'],
+    ['calls and results', '<tool_call>{}</tool_call>\n<tool_response>1</tool_response>\n'],
+  ])('has 200 of them, and words: %s', (_, unit) => {
+    const content = unit.repeat(8_000);
+    const found = kinds(content);
+    expect(found).toHaveLength(201);
+    expect(found.filter((kind) => kind === 'text')).toEqual(['text']);
+    const last = partsOf(content, true).at(-1)!;
+    expect(last.kind === 'text' && content.endsWith(last.text) && last.text.startsWith(unit.trim().slice(0, 4))).toBe(true);
+  });
+
+  it('has no more of one list, nor of thoughts', () => {
+    const list = kinds(`[TOOL_CALLS][${'{"name": "f"}, '.repeat(300)}{"name": "f"}]`);
+    expect([list.length, list.at(-1)]).toEqual([201, 'text']);
+    const thoughts = kinds('<tool_call>{}</tool_call>\n<think>x</think>\n'.repeat(300));
+    expect([thoughts.length, thoughts.at(-1)]).toEqual([201, 'text']);
+    expect(kinds('<tool_call>{}</tool_call>'.repeat(200))).toHaveLength(200);
+  });
+
+  // Each of these takes minutes where a place is looked at again for every mark.
+  const half = ' '.repeat(500_000);
+  it.each([
+    ['marks in a sentence', 'x <tool_call> y '.repeat(60_000), 1],
+    ['marks behind much room', half + 'x <tool_call> y '.repeat(30_000), 1],
+    ['ends of thoughts', half + 'x</think> '.repeat(50_000), 1],
+    ['parameters without an end', `<tool_call><function=f>${'<parameter=a>'.repeat(70_000)}</tool_call>`, 1],
+    ['parameters without a name', `<tool_call><function=f>${'<parameter='.repeat(90_000)}</parameter></tool_call>`, 1],
+    ['more backticks than a pattern may have', '`'.repeat(1_000_000) + ' <tool_call>{}', 1],
+    ['results', `<tool_call>{}</tool_call>${'\n<tool_response></tool_response>'.repeat(30_000)}`, 201],
+  ])('is taken apart by looking at each place once: %s', (_, content, n) => expect(partsOf(content, true)).toHaveLength(n));
+});
+
 describe('an answer that grows', () => {
   const ANSWERS = [
     `<think>\nI look, then I read.\n</think>\n\nA moment.\n${SEARCH}\n${GAVE}\n\n<think>\nmore\n</think>\n${READ}\n${READ}\n${GAVE}\n\nIt is [a *hall*](x) <b>.`,

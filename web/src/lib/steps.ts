@@ -8,6 +8,9 @@
 // The text may still grow. What may become a mark is held back until it is known, so that a part
 // only ever grows and none is taken back. One thing can't be known before: templates that open the
 // thinking themselves leave its end alone in the answer, which makes thinking of the words before.
+//
+// Text of anybody is read here: each place is looked at a fixed number of times, however it is made.
+import { Finder, places } from './places';
 import { endOfValue, readCall } from './tool_calls';
 
 export type Part =
@@ -29,6 +32,7 @@ const END_CALL = '</tool_call>';
 const END_RESULT = '</tool_response>';
 const STEPS = [CALL, RESULT, CALLS, PYTHON];
 const ALL = [...THINKING.flat(), ...STEPS, END_CALL, END_RESULT];
+const MOST = 200; // steps and thoughts of one answer; what follows them is words
 const LONGEST = Math.max(...ALL.map((mark) => mark.length));
 
 // How much of the end may be the beginning of a mark.
@@ -40,48 +44,8 @@ function partialMark(content: string): number {
   return 0;
 }
 
-const FENCE = /^[\s>]*(?:(?:[-*+]|\d+[.)])\s+)*(`{3,}|~{3,})/;
-
-function closesFence(line: string, fence: string): boolean {
-  const found = /^[\s>]*(`{3,}|~{3,})\s*$/.exec(line)?.[1];
-  return found !== undefined && found[0] === fence[0] && found.length >= fence.length;
-}
-
-// Every place from `from` on where a mark may stand, in order.
-function* places(content: string, from: number): Generator<number> {
-  let fence = '';
-  for (let begin = from; begin < content.length; ) {
-    const end = content.indexOf('\n', begin) < 0 ? content.length : content.indexOf('\n', begin);
-    const line = content.slice(begin, end);
-    const opened = fence ? undefined : FENCE.exec(line)?.[1];
-    if (fence) {
-      if (closesFence(line, fence)) fence = '';
-    } else if (opened && !(opened[0] === '`' && line.slice(line.indexOf(opened) + opened.length).includes('`'))) {
-      fence = opened;
-    } else {
-      for (const at of placesOfLine(line)) yield begin + at;
-    }
-    begin = end + 1;
-  }
-}
-
-function* placesOfLine(line: string): Generator<number> {
-  const next = /`+|\\[^]|[<[]/g;
-  for (let found = next.exec(line); found; found = next.exec(line)) {
-    const word = found[0];
-    if (word === '<' || word === '[') yield found.index;
-    if (word[0] !== '`') continue;
-    const rest = line.slice(next.lastIndex);
-    const close = new RegExp(`(?<!\`)${word}(?!\`)`).exec(rest);
-    if (!close) return; // it may still be closed
-    next.lastIndex += close.index + word.length;
-  }
-}
-
 // Is the mark at `at` one, or a word about it? null: the next words will tell.
-function isStep(content: string, at: number, mark: string, from: number, hasCall: boolean): boolean | null {
-  const before = content.slice(Math.max(from, content.lastIndexOf('\n', at - 1) + 1), at);
-  const isFirst = before.trim() === '';
+function isStep(content: string, at: number, mark: string, isFirst: boolean, hasCall: boolean): boolean | null {
   const rest = content.slice(at + mark.length, at + mark.length + 200);
   if (mark === RESULT) return hasCall && isFirst;
   if (mark === PYTHON) return isFirst;
@@ -114,10 +78,14 @@ class Reader {
   readonly parts: Part[] = [];
   #at = 0; // up to here all is in the parts
   #content: string;
+  #finder: Finder;
   #isEnded: boolean;
+  #steps = 0; // how many of the parts are not words
+  #hasCall = false;
 
   constructor(content: string, isEnded: boolean) {
     this.#content = content;
+    this.#finder = new Finder(content);
     this.#isEnded = isEnded;
     this.#readFirstThinking();
     while (this.#at < content.length) {
@@ -131,11 +99,10 @@ class Reader {
   #readOn(): void {
     const content = this.#content;
     const from = this.#at;
-    const hasCall = this.parts.some((part) => part.kind === 'call');
-    const mayHave = STEPS.some((mark) => content.includes(mark, from));
-    for (const at of mayHave ? places(content, from) : []) {
+    const mayHave = this.#steps < MOST && STEPS.some((mark) => this.#finder.next(mark, from) < content.length);
+    for (const [at, isFirst] of mayHave ? places(this.#finder, from) : []) {
       const mark = STEPS.find((one) => content.startsWith(one, at));
-      const isOne = mark && isStep(content, at, mark, from, hasCall);
+      const isOne = mark && isStep(content, at, mark, isFirst, this.#hasCall);
       if (!mark || isOne === false || (isOne === null && this.#isEnded)) continue;
       this.#addText(from, at);
       if (isOne === null) this.#at = content.length; // held back
@@ -154,7 +121,7 @@ class Reader {
     } else if (mark === RESULT) {
       const end = content.indexOf(END_RESULT, begin);
       const text = content.slice(begin, end < 0 ? undefined : end).trim();
-      this.parts.push({ kind: 'result', text, isWhole: end >= 0 });
+      this.#addStep({ kind: 'result', text, isWhole: end >= 0 });
       this.#at = end < 0 ? content.length : end + END_RESULT.length;
     } else if (mark === PYTHON) {
       this.#addCall(content.slice(begin), this.#isEnded, content.length);
@@ -176,7 +143,7 @@ class Reader {
       while (/[\s,]/.test(content[at] ?? '')) ++at;
       this.#at = at;
       if (content[at] === ']') this.#at = at + 1;
-      if (at >= content.length || content[at] === ']') return;
+      if (at >= content.length || content[at] === ']' || this.#steps === MOST) return;
       const end = content[at] === '{' ? endOfValue(content, at) : -1;
       this.#addCall(content.slice(at, end < 0 ? undefined : end), end >= 0, end < 0 ? content.length : end);
       at = this.#at;
@@ -184,8 +151,14 @@ class Reader {
   }
 
   #addCall(raw: string, isWhole: boolean, next: number): void {
-    this.parts.push({ kind: 'call', ...readCall(raw, isWhole || this.#isEnded), raw: raw.trim(), isWhole, hasResult: false });
+    this.#addStep({ kind: 'call', ...readCall(raw, isWhole || this.#isEnded), raw: raw.trim(), isWhole, hasResult: false });
+    this.#hasCall = true;
     this.#at = next;
+  }
+
+  #addStep(part: Part): void {
+    this.parts.push(part);
+    this.#steps += 1;
   }
 
   #addText(begin: number, end: number): void {
@@ -195,13 +168,14 @@ class Reader {
 
   // At the beginning of an answer, and behind a step.
   #readThinking(): void {
+    if (this.#steps === MOST) return;
     const content = this.#content;
     const at = this.#at + content.slice(this.#at).search(/\S|$/);
     for (const [open, close] of THINKING) {
       if (!content.startsWith(open, at)) continue;
       const end = content.indexOf(close, at);
       const text = content.slice(at + open.length, end < 0 ? undefined : end).trim();
-      if (text) this.parts.push({ kind: 'thinking', text, isWhole: end >= 0 });
+      if (text) this.#addStep({ kind: 'thinking', text, isWhole: end >= 0 });
       this.#at = end < 0 ? content.length : end + close.length;
     }
   }
@@ -209,13 +183,14 @@ class Reader {
   // Where the template has opened it.
   #readFirstThinking(): void {
     const content = this.#content;
+    const first = content.search(/\S/);
     for (const [open, close] of THINKING) {
-      if (!content.includes(close) || content.trimStart().startsWith(open)) continue;
-      for (const at of places(content, 0)) {
+      if (!content.includes(close) || content.startsWith(open, first)) continue;
+      for (const [at] of places(new Finder(content), 0)) {
         if (content.startsWith(open, at) || STEPS.some((mark) => content.startsWith(mark, at))) break;
-        if (!content.startsWith(close, at) || (content.slice(0, at).trim() && content[at - 1] !== '\n')) continue;
+        if (!content.startsWith(close, at) || (at !== first && content[at - 1] !== '\n')) continue;
         const text = content.slice(0, at).trim();
-        if (text) this.parts.push({ kind: 'thinking', text, isWhole: true });
+        if (text) this.#addStep({ kind: 'thinking', text, isWhole: true });
         this.#at = at + close.length;
         return;
       }

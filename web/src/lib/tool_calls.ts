@@ -56,7 +56,8 @@ function argumentsOf(json: string): string | null {
 function readTags(raw: string): { name: string; args: string | null } | null {
   const name = /^\s*<function=([^>\n]+)>/.exec(raw)?.[1]?.trim();
   if (name === undefined) return null;
-  const values = [...raw.matchAll(/<parameter=([^>\n]+)>\n?([^]*?)\n?<\/parameter>/g)];
+  const whole = raw.slice(0, raw.lastIndexOf('</parameter>') + 12); // so that each that begins here finds an end
+  const values = [...whole.matchAll(/<parameter=([^<>\n]+)>\n?([^]*?)\n?<\/parameter>/g)];
   return { name, args: JSON.stringify(Object.fromEntries(values.map((one) => [one[1]!.trim(), one[2]]))) };
 }
 
