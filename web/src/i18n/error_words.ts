@@ -44,8 +44,8 @@ function fill(sentence: string, values: Values, nouns: Record<string, string>): 
   return withParticles(filled);
 }
 
-// Korean particles depend on whether the syllable before them ends in a consonant.
-const PARTICLES = /(?<=([가-힣]))(은\(는\)|이\(가\)|을\(를\))/g;
+// Korean particles depend on whether the syllable before them, quoted or not, ends in a consonant.
+const PARTICLES = /(?<=([가-힣])[’”'"」』]?)(은\(는\)|이\(가\)|을\(를\))/g;
 export function withParticles(text: string): string {
   return text.replace(PARTICLES, (pair: string, before: string) => {
     const isClosed = (before.codePointAt(0)! - 0xac00) % 28 !== 0;

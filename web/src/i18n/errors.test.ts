@@ -87,5 +87,6 @@ describe('a sentence', () => {
     expect(withParticles('제목은(는) 메모리이(가) 폴더을(를) 키은(는) 파일을(를) GGUF이(가)')).toBe(
       '제목은 메모리가 폴더를 키는 파일을 GGUF이(가)',
     );
+    expect(withParticles('‘마루’은(는) “한글”이(가) ‘GGUF’은(는)')).toBe('‘마루’는 “한글”이 ‘GGUF’은(는)');
   });
 });
