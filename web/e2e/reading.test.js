@@ -29,10 +29,13 @@ test('a message far from the end is come to, and the end from there', async () =
   await page.getByRole('searchbox').fill('far4');
   await page.getByRole('dialog').getByRole('link', { name: /far4\b/ }).click();
   await isSeen(page, 'far4');
-  for (let i = 0; i < 20 && (await page.getByText('far118', { exact: true }).count()) === 0; ++i) {
+  // Scrolls to the end of what is there until the last message is.
+  const lastShown = () => page.locator('[data-message]').last().getAttribute('data-message');
+  for (let last = await lastShown(); last !== data.at(-1).id; last = await lastShown()) {
     await scroller(page).evaluate((element) => element.scrollTo(0, element.scrollHeight));
-    await page.waitForTimeout(50);
+    await page.waitForFunction((id) => [...document.querySelectorAll('[data-message]')].at(-1)?.dataset.message !== id, last);
   }
+  await scroller(page).evaluate((element) => (element.scrollTop -= 2 * element.clientHeight)); // away from the end itself
   await page.getByRole('button', { name: 'To the end' }).click();
   await isSeen(page, 'far118');
 });
