@@ -375,7 +375,9 @@ test('a chat is printed whole, in light colours, as the person has folded it', a
   });
   await page.goto(`/chat/${id}`);
   await page.getByRole('button', { name: 'Asked for f' }).click();
-  assert.ok((await page.locator('main article').count()) < words.length);
+  const shown = () => page.locator('main article').count();
+  const before = await shown();
+  assert.ok(before < words.length);
   await page.keyboard.press('Control+p');
   await page.waitForFunction((n) => globalThis.printed === n, words.length + 2);
   await page.emulateMedia({ media: 'print' });
@@ -394,11 +396,17 @@ test('a chat is printed whole, in light colours, as the person has folded it', a
   assert.equal(look.address, '" (https://example.org/0)"');
   assert.ok(look.wide <= 1, `${look.wide} pixels of code are cut off`);
   await page.emulateMedia({ media: null });
+  await page.evaluate(() => dispatchEvent(new Event('afterprint'))); // ours has no dialog that ends
+  await s.eventually(shown, before);
 
   await page.reload(); // by the browser's own menu
   await page.getByRole('button', { name: 'Asked for f' }).waitFor();
+  const place = page.getByText('question 50', { exact: true });
+  await place.evaluate((element) => element.scrollIntoView());
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
   const pdf = await page.pdf({ preferCSSPageSize: true });
-  assert.equal(await page.locator('main article').count(), words.length + 2);
+  await s.eventually(shown, before);
+  await s.eventually(() => place.evaluate((element) => element.getBoundingClientRect().top >= 0 && element.getBoundingClientRect().bottom <= innerHeight), true);
   assert.ok((pdf.toString('latin1').match(/\/Type \/Page\b/g) ?? []).length > 5);
 });
 
