@@ -247,6 +247,25 @@ test('settings: what is set waits for the next start or holds at once, and a fla
   await saveAll();
   await page.getByText('started again').waitFor({ state: 'detached' });
   assert.equal(await page.getByRole('spinbutton', { name: 'Requests at once' }).inputValue(), '16');
+
+  let goOn; // what is changed while the rest is saved is still to be
+  const hold = async (route) => {
+    await new Promise((resolve) => (goOn = resolve));
+    await route.continue();
+  };
+  await page.route('**/api/admin/settings', hold, { times: 1 });
+  await page.getByRole('textbox', { name: 'Currency' }).fill('eur');
+  await page.keyboard.press('Tab');
+  await saveAll();
+  await s.eventually(() => goOn !== undefined, true);
+  await page.getByRole('spinbutton', { name: 'Requests at once' }).fill('5');
+  await page.keyboard.press('Tab');
+  goOn();
+  await page.getByText('Not saved yet: Requests at once', { exact: true }).waitFor();
+  await page.getByRole('button', { name: 'Discard' }).click();
+  await page.getByRole('button', { name: 'Back to usd: Currency' }).click();
+  await saveAll();
+  await row('Currency').getByText('set here').waitFor({ state: 'detached' });
   s.assertNoProblems(kim);
   await page.close();
 });
