@@ -237,9 +237,12 @@ test('settings: what is set waits for the next start or holds at once, and a fla
   await row('Currency').getByText('set here').waitFor();
   assert.equal(await page.evaluate(async () => (await (await fetch('/api/me')).json()).currency), 'krw');
 
-  await page.getByRole('combobox', { name: 'Sessions over https only' }).selectOption('on');
+  const atOnce = page.getByRole('spinbutton', { name: 'Requests at once' });
+  await atOnce.evaluate((input) => input.removeAttribute('max')); // which the browser heeds itself
+  await atOnce.fill('5000');
+  await page.keyboard.press('Tab');
   await saveAll(); // the server refuses, and the row says why
-  await row('Sessions over https only').getByRole('alert').getByText('plain http').waitFor();
+  await row('Requests at once').getByRole('alert').getByText('1,024').waitFor();
   await page.getByRole('button', { name: 'Discard' }).click();
   for (const name of ['16: Requests at once', 'chosen by itself: Default model', 'usd: Currency']) {
     await page.getByRole('button', { name: `Back to ${name}` }).click();
